@@ -1,0 +1,1 @@
+"""The wire between host and joints: message table, host codec and vectors."""

@@ -1,0 +1,333 @@
+"""The message table: every name, id, field, unit and bound on the wire.
+
+MicroPython on the joints and CPython on the host import this one file, so it holds plain tuples
+and integers only. README.md beside it is the specification; this table is its normative part.
+
+A field is `(name, code, unit, low, high)`. Codes are those of `struct`, little-endian, unpadded;
+`<n>s` is n raw bytes with no bounds. Every integer fits 31 signed bits, because a larger one
+would be allocated on the heap of a joint.
+"""
+
+PROTOCOL_VERSION = 1
+
+# Frame geometry (README, "Frame")
+HEADER_BYTES = 5
+CRC_BYTES = 4
+MAX_DECODED_BYTES = 253
+MIN_DECODED_BYTES = HEADER_BYTES + CRC_BYTES
+MAX_BODY_BYTES = MAX_DECODED_BYTES - MIN_DECODED_BYTES
+
+FROM_JOINT = 1  # direction bit of the flags byte; the version is in its upper nibble
+BROADCAST = 255
+MAX_JOINTS = 12  # addresses 1..12 fit the cycle's mask
+
+# Timing
+TURNAROUND_US = 250  # a joint never transmits sooner after the last byte of a request
+SLOT_GUARD_US = 40  # idle time between two slots of a chained read
+START_LEAD_US = 20000  # START names an instant at least this far ahead
+MAX_SEGMENT_US = 20000
+TIME_MODULUS = 1 << 30  # wire time is microseconds modulo this
+
+# Angles are binary fractions of an output turn: exact for encoders, and no pi on the joint.
+ANGLE_UNITS_PER_TURN = 1 << 24
+_ANGLE = (-(1 << 26), 1 << 26)  # +-4 turns
+_SPEED = (-(1 << 25), 1 << 25)  # +-2 turn/s
+_U8 = (0, 255)
+_U16 = (0, 65535)
+_I16 = (-32768, 32767)
+_U30 = (0, (1 << 30) - 1)
+_I31 = (-(1 << 30), (1 << 30) - 1)
+
+# ---- drive states (CiA 402)
+NOT_READY_TO_SWITCH_ON = 0
+SWITCH_ON_DISABLED = 1
+READY_TO_SWITCH_ON = 2
+SWITCHED_ON = 3
+OPERATION_ENABLED = 4
+QUICK_STOP_ACTIVE = 5
+FAULT_REACTION_ACTIVE = 6
+FAULT_STATE = 7
+DRIVE_STATES = (
+    "not ready to switch on",
+    "switch on disabled",
+    "ready to switch on",
+    "switched on",
+    "operation enabled",
+    "quick stop active",
+    "fault reaction active",
+    "fault",
+)
+
+# ---- status flags of STATE
+FLAG_ARMED = 1  # START accepted, its instant not yet reached
+FLAG_MOVING = 2  # executing segments or ramping down
+FLAG_HOMED = 4
+FLAG_AUTHORISED = 8  # `enable` was given and neither `disable` nor `stop` came since
+FLAG_BRAKE_RELEASED = 16
+FLAG_STOP_LINE = 32  # the stop line is pulled, by whomever
+FLAG_CLOCK_SET = 64
+FLAG_SEGMENT_REFUSED = 128  # the newest segment offered was outside limits or out of order
+
+# ---- results of a request
+OK = 0
+STALE = 1
+REFUSED = 2
+UNKNOWN_MESSAGE = 3
+BAD_LENGTH = 4
+OUT_OF_BOUNDS = 5
+BUSY = 6
+RESULTS = ("ok", "stale", "refused", "unknown message", "bad length", "out of bounds", "busy")
+
+# ---- reasons behind REFUSED
+REASON_NONE = 0
+REASON_FAULT = 1
+REASON_NOT_HOMED = 2
+REASON_NOT_AUTHORISED = 3
+REASON_STOP_LINE = 4
+REASON_MOVING = 5
+REASON_CLOCK_NOT_SET = 6
+REASON_NOT_ENABLED = 7
+REASON_PARAMETERS = 8
+REASON_READ_ONLY = 9
+REASON_ENABLED = 10
+REASONS = (
+    "no reason",
+    "a fault is latched: reset it first",
+    "not homed",
+    "not authorised: enable it first",
+    "the stop line is pulled",
+    "it is moving",
+    "its clock is not set",
+    "it is not enabled",
+    "its parameters are invalid",
+    "the parameter is read-only",
+    "it is enabled: disable it first",
+)
+
+# ---- faults: (code, name, meaning)
+NO_FAULT = 0
+FOLLOWING_ERROR = 1
+LINK_TIMEOUT = 2
+UNDERRUN = 3
+STOP_LINE = 4
+POSITION_LIMIT = 5
+OVER_SPEED = 6
+ENCODERS_DISAGREE = 7
+EMERGENCY_STOP = 8
+PARAMETER_CRC = 9
+FAULTS = (
+    (0, "none", "no fault"),
+    (1, "following error", "the motor did not follow its set-point"),
+    (2, "link timeout", "no frame from the host for longer than the link timeout in mid-move"),
+    (3, "underrun", "the segment queue ran empty in mid-move: the host was late"),
+    (4, "stop line", "another joint or the emergency button pulled the stop line"),
+    (5, "position limit", "the joint left its position range"),
+    (6, "over-speed", "the motor ran faster than the speed limit"),
+    (7, "encoders disagree", "motor and output encoder differ by more than the limit"),
+    (8, "emergency stop", "the emergency stop was pressed"),
+    (9, "parameter crc", "the stored parameters are damaged"),
+)
+
+# ---- message ids. 1..15 are frozen for ever and outside the table hash.
+IDENTIFY = 1
+STOP = 2
+FAULT = 3
+CYCLE = 16
+SET_CLOCK = 17
+START = 18
+CANCEL = 19
+ENABLE = 20
+DISABLE = 21
+RESET_FAULT = 22
+HOME = 23
+GET_PARAMETER = 24
+SET_PARAMETER = 25
+COUNTERS = 26
+FIRST_UNFROZEN = 16
+
+# Every reply body starts with these two; after a result other than OK only `reason` follows.
+REPLY_PREFIX = (
+    ("boot", "B", "", 0, 255),
+    ("result", "B", "RESULTS", 0, 6),
+)
+REFUSAL = (("reason", "B", "REASONS", 0, 255),)
+
+# One entry of CYCLE per joint in its mask, in order of address.
+SET_POINT = (
+    ("position", "i", "turn/2^24", _ANGLE[0], _ANGLE[1]),
+    ("velocity", "i", "turn/2^24/s", _SPEED[0], _SPEED[1]),
+)
+
+STATE = (
+    ("received_us", "I", "us, joint clock", 0, _U30[1]),  # last byte of the broadcast
+    ("position", "i", "turn/2^24", _ANGLE[0], _ANGLE[1]),  # from the motor encoder
+    ("following_error", "h", "motor count", _I16[0], _I16[1]),  # set-point minus position
+    ("output", "H", "turn/2^14", 0, 16383),  # absolute encoder on the output
+    ("current_ma", "h", "mA", _I16[0], _I16[1]),
+    ("age_us", "h", "us", _I16[0], _I16[1]),  # received_us minus the instant of position
+    ("state", "B", "DRIVE_STATES", 0, 7),
+    ("flags", "B", "FLAG_*", 0, 255),
+    ("fault", "B", "FAULTS", 0, 255),
+    ("segment", "H", "", 0, 65535),  # last one queued
+    ("depth", "B", "segments", 0, 255),  # queued and not finished
+)
+
+# (id, name, request fields, reply fields or None where no joint replies)
+MESSAGES = (
+    (
+        IDENTIFY,
+        "IDENTIFY",
+        (("nonce", "I", "", 0, _U30[1]),),
+        (
+            ("protocol", "B", "", 0, 255),
+            ("firmware_major", "B", "", 0, 255),
+            ("firmware_minor", "B", "", 0, 255),
+            ("firmware_patch", "B", "", 0, 255),
+            ("table_hash", "I", "", 0, _U30[1]),
+            ("unique_id", "8s", "", 0, 0),
+            ("arm_id", "H", "", 0, 65535),
+            ("boot_count", "H", "", 0, 65535),
+            ("counts_per_turn", "I", "motor count per output turn", 0, _U30[1]),
+            ("micropython_major", "B", "", 0, 255),
+            ("micropython_minor", "B", "", 0, 255),
+            ("micropython_patch", "B", "", 0, 255),
+            ("word_bits", "B", "bit", 0, 64),
+            ("board", "12s", "", 0, 0),
+        ),
+    ),
+    (STOP, "STOP", (), ()),
+    (
+        FAULT,
+        "FAULT",
+        (),
+        (
+            ("fault", "B", "FAULTS", 0, 255),
+            ("state_before", "B", "DRIVE_STATES", 0, 7),
+            ("time_us", "I", "us, joint clock", 0, _U30[1]),
+            ("position", "i", "turn/2^24", _ANGLE[0], _ANGLE[1]),
+            ("following_error", "i", "motor count", _I31[0], _I31[1]),
+            ("velocity", "i", "turn/2^24/s", _SPEED[0], _SPEED[1]),
+            ("current_ma", "h", "mA", _I16[0], _I16[1]),
+            ("segment", "H", "", 0, 65535),
+            ("late_us", "I", "us since the last valid frame", 0, _U30[1]),
+        ),
+    ),
+    (
+        CYCLE,
+        "CYCLE",
+        (
+            ("joints", "H", "mask, bit 0 is address 1", 0, (1 << MAX_JOINTS) - 1),
+            ("slot_us", "H", "us", 0, 65535),
+            ("segment", "H", "", 0, 65535),
+            ("duration_us", "H", "us, 0: no set-points follow", 0, MAX_SEGMENT_US),
+        ),
+        STATE,
+    ),
+    (
+        SET_CLOCK,
+        "SET_CLOCK",
+        (
+            ("joint_us", "I", "us, joint clock", 0, _U30[1]),
+            ("master_us", "I", "us, host clock at that instant", 0, _U30[1]),
+            ("drift", "i", "2^-26, host per joint minus 1", -(1 << 14), 1 << 14),
+        ),
+        (),
+    ),
+    (START, "START", (("master_us", "I", "us, host clock", 0, _U30[1]),), None),
+    (CANCEL, "CANCEL", (), None),
+    (ENABLE, "ENABLE", (("resume", "B", "1: only if still authorised", 0, 1),), ()),
+    (DISABLE, "DISABLE", (), ()),
+    (RESET_FAULT, "RESET_FAULT", (), ()),
+    (HOME, "HOME", (), ()),
+    (
+        GET_PARAMETER,
+        "GET_PARAMETER",
+        (("index", "B", "", 0, 255),),
+        (("value", "i", "", _I31[0], _I31[1]),),
+    ),
+    (
+        SET_PARAMETER,
+        "SET_PARAMETER",
+        (("index", "B", "", 0, 255), ("value", "i", "", _I31[0], _I31[1])),
+        (),
+    ),
+    (
+        COUNTERS,
+        "COUNTERS",
+        (),
+        (
+            ("accepted", "I", "frames", 0, _U30[1]),
+            ("damaged", "I", "frames", 0, _U30[1]),
+            ("executed", "I", "requests", 0, _U30[1]),
+            ("repeated", "I", "requests", 0, _U30[1]),
+            ("stale", "I", "requests", 0, _U30[1]),
+            ("missed_slots", "I", "replies", 0, _U30[1]),
+            ("ticks", "I", "", 0, _U30[1]),
+        ),
+    ),
+)
+
+
+def field_size(code: str) -> int:
+    """Return the bytes that a field of struct code `code` takes."""
+    if code[-1] == "s":
+        return int(code[:-1])
+    return (1, 2, 4)["BbHhIi".index(code) // 2]
+
+
+def body_size(fields: tuple[tuple[str, str, str, int, int], ...]) -> int:
+    """Return the bytes that a tuple of fields takes."""
+    return sum([field_size(field[1]) for field in fields])
+
+
+def body_format(fields: tuple[tuple[str, str, str, int, int], ...]) -> str:
+    """Return the little-endian struct format of a tuple of fields."""
+    return "<" + "".join([field[1] for field in fields])
+
+
+def offset_of(fields: tuple[tuple[str, str, str, int, int], ...], name: str) -> int:
+    """Return where the field `name` starts in a body made of `fields`."""
+    offset = 0
+    for field in fields:
+        if field[0] == name:
+            return offset
+        offset += field_size(field[1])
+    raise KeyError(name)
+
+
+def request_fields(message: int) -> tuple[tuple[str, str, str, int, int], ...]:
+    """Return the request fields of a message id."""
+    for entry in MESSAGES:
+        if entry[0] == message:
+            return entry[2]
+    raise KeyError(message)
+
+
+def reply_fields(message: int) -> tuple[tuple[str, str, str, int, int], ...] | None:
+    """Return the reply fields of a message id, without the prefix; None if it has no reply."""
+    for entry in MESSAGES:
+        if entry[0] == message:
+            return entry[3]
+    raise KeyError(message)
+
+
+def table_hash() -> int:
+    """Return 30 bits that change with any value two peers must agree on.
+
+    FNV-1a over the text of the unfrozen messages, folded to 30 bits. Both interpreters print
+    small tuples of strings and integers alike, which a test holds against the committed vectors.
+    """
+    text = repr(
+        (
+            [entry for entry in MESSAGES if entry[0] >= FIRST_UNFROZEN],
+            REPLY_PREFIX,
+            REFUSAL,
+            SET_POINT,
+            (DRIVE_STATES, RESULTS, REASONS, [fault[:2] for fault in FAULTS]),
+            (TURNAROUND_US, SLOT_GUARD_US, START_LEAD_US, MAX_SEGMENT_US),
+        )
+    )
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return (value ^ (value >> 30)) & 0x3FFFFFFF
