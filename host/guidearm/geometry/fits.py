@@ -53,7 +53,8 @@ def mean_transform(Ts: ArrayLike) -> Array:
     M = np.asarray(poses[:, :3, :3].mean(axis=0), dtype=np.float64)
     # The mean is unique while the two smaller singular values do not cancel.
     s = np.linalg.svd(M, compute_uv=False)
-    if s[1] + np.sign(np.linalg.det(M)) * s[2] <= 1e-6:
+    handedness = 1.0 if np.linalg.det(M) > 0.0 else -1.0
+    if s[1] + handedness * s[2] <= 1e-6:
         raise InputError("the poses are turned so far apart that they have no mean rotation")
     return transform(_nearest_rotation(M), poses[:, :3, 3].mean(axis=0))
 

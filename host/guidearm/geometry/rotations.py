@@ -9,7 +9,7 @@ Array = NDArray[np.float64]
 
 
 def skew(v: ArrayLike) -> Array:
-    """Cross-product matrix: skew(v) @ x == cross(v, x).
+    """Matrix K of the cross product: K @ x == cross(v, x).
 
     v (..., 3) -> (..., 3, 3).
     """
@@ -57,8 +57,8 @@ def log_so3(R: ArrayLike) -> Array:
         Q[..., 0, 1 + i] = Q[..., 1 + i, 0] = M[..., k, j] - M[..., j, k]
         Q[..., 1 + i, 1 + j] = Q[..., 1 + j, 1 + i] = M[..., j, i] + M[..., i, j]
     largest = np.argmax(np.diagonal(Q, axis1=-2, axis2=-1), axis=-1)
-    q = np.take_along_axis(Q, largest[..., None, None], axis=-2)[..., 0, :]
-    q = q / np.linalg.norm(q, axis=-1, keepdims=True)
+    row: Array = np.take_along_axis(Q, largest[..., None, None], axis=-2)[..., 0, :]
+    q = row / np.linalg.norm(row, axis=-1, keepdims=True)
     q = np.where(q[..., :1] < 0.0, -q, q)
     w, v = q[..., 0], q[..., 1:]
     n = np.linalg.norm(v, axis=-1)

@@ -1,0 +1,129 @@
+"""Closed-form inverse kinematics of UR-type arms, one pose, in plain Python floats.
+
+Joints 2, 3 and 4 are parallel, the wrist is three offset right angles. Hawkins (2013), "Analytic
+inverse kinematics for the Universal Robots UR-5/UR-10 arms", with two changes: the angle q2+q3+q4
+is taken from a form that always has unit norm, and the three singular cases are solved instead of
+divided through.
+
+Det J = a2 a3 s3 s5 rho exactly, rho = a2 c2 + a3 c23 + d5 s234. A branch is (sign of rho, sign of
+s5, sign of s3); its number is 4 (rho < 0) + 2 (s5 < 0) + (s3 < 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import acos, atan2, cos, hypot, pi, sin, sqrt
+
+# rho^2 under this (m^2) is zero: the two shoulder branches meet there, and the error left by
+# dropping it is rho^2 / 2 d4, some 1e-12 m. Its square root would be noise of 1e-8 rad.
+SHOULDER_SNAP = 1e-13
+# Rounding may leave rho^2 this far (m^2) under zero on the boundary of the workspace.
+SHOULDER_SLACK = 1e-12
+# |s5| under this: axes 4 and 6 coincide, only the sum or difference of q4 and q6 is determined.
+WRIST_FREE = 1e-9
+# Overshoot of cos q3 accepted as full stretch or full fold, some 1e-10 m.
+ELBOW_SLACK = 1e-9
+# Overshoot (m) of the two long links with which a wished q6 still counts as reached.
+SWING_SLACK = 1e-11
+
+
+@dataclass(frozen=True)
+class UrGeometry:
+    """Standard DH lengths (m) of a UR-type arm; twists are pi/2, 0, 0, pi/2, -pi/2, 0."""
+
+    d1: float
+    a2: float
+    a3: float
+    d4: float
+    d5: float
+    d6: float
+
+    @property
+    def reach(self) -> float:
+        """Largest distance rho of the wrist from the base axis, in the arm's plane (m)."""
+        return abs(self.a2) + abs(self.a3) + abs(self.d5)
+
+
+def wrap(angle: float) -> float:
+    """Angle plus a multiple of 2 pi, in [-pi, pi] rad."""
+    return angle - 2.0 * pi * round(angle / (2.0 * pi))
+
+
+def branches(
+    g: UrGeometry, T: list[list[float]], q6_free: float = 0.0
+) -> list[tuple[float, float, float, float, float, float]]:
+    """All postures that put the flange at T_base_flange, at most eight, in order of branch.
+
+    T is a 4x4 nested list (m); angles come in [-pi, pi] rad, joint limits are not looked at.
+    Branches that coincide at a singularity are given once. Where axes 4 and 6 coincide, q6 is
+    q6_free if the arm then reaches, else a value with which it does.
+    """
+    (r11, r12, r13, px), (r21, r22, r23, py), (r31, r32, _, pz) = T[0], T[1], T[2]
+    wx, wy = px - g.d6 * r13, py - g.d6 * r23
+    rho2 = wx * wx + wy * wy - g.d4 * g.d4
+    if not rho2 >= -SHOULDER_SLACK:
+        return []
+    centre = atan2(wx, -wy)
+    if rho2 < SHOULDER_SNAP:
+        shoulders = [centre]
+    else:
+        half = atan2(sqrt(rho2), g.d4)
+        shoulders = [centre + half, centre - half]
+    found: list[tuple[float, float, float, float, float, float]] = []
+    for q1 in shoulders:
+        s1, c1 = sin(q1), cos(q1)
+        a = s1 * r11 - c1 * r21
+        b = s1 * r12 - c1 * r22
+        c5 = s1 * r13 - c1 * r23
+        x1 = c1 * r11 + s1 * r21
+        x2 = c1 * r12 + s1 * r22
+        radial, height = c1 * px + s1 * py, pz - g.d1
+        s5_size = hypot(a, b)
+        if s5_size < WRIST_FREE:
+            wrists = [(0.0, _free_q6(g, radial, height, c5, atan2(-x2, r32), q6_free))]
+        else:
+            wrists = [(s5_size, atan2(-b, a)), (-s5_size, atan2(b, -a))]
+        for s5, q6 in wrists:
+            q5 = atan2(s5, c5)
+            s6, c6 = sin(q6), cos(q6)
+            q234 = atan2(-(s6 * x1 + c6 * x2), s6 * r31 + c6 * r32)
+            s234, c234 = sin(q234), cos(q234)
+            kc = radial - s234 * g.d5 + c234 * s5 * g.d6
+            ks = height + c234 * g.d5 + s234 * s5 * g.d6
+            c3 = (kc * kc + ks * ks - g.a2 * g.a2 - g.a3 * g.a3) / (2.0 * g.a2 * g.a3)
+            if not abs(c3) <= 1.0 + ELBOW_SLACK:
+                continue
+            c3 = min(1.0, max(-1.0, c3))
+            s3_size = sqrt(1.0 - c3 * c3)
+            for s3 in (s3_size, -s3_size) if s3_size > 0.0 else (0.0,):
+                q3 = atan2(s3, c3)
+                q2 = atan2(ks, kc) - atan2(g.a3 * s3, g.a2 + g.a3 * c3)
+                q4 = q234 - q2 - q3
+                found.append((wrap(q1), wrap(q2), q3, wrap(q4), q5, q6))
+    return found
+
+
+def _free_q6(
+    g: UrGeometry, radial: float, height: float, c5: float, q234_at_zero: float, wish: float
+) -> float:
+    """q6 where axes 4 and 6 coincide: the wish if joints 2 and 3 then reach, else one that works.
+
+    q234 = q234_at_zero - sign(c5) q6 swings the wrist, at d5 from axis 4, round the point (radial,
+    height) of the arm's plane. Its distance from axis 2 can be chosen within what the swing and the
+    two long links have in common; the middle is farthest from stretched and folded.
+    """
+    turn = -1.0 if c5 > 0.0 else 1.0
+    q234 = q234_at_zero + turn * wish
+    distance = hypot(radial - sin(q234) * g.d5, height + cos(q234) * g.d5)
+    shortest, longest = abs(abs(g.a2) - abs(g.a3)), abs(g.a2) + abs(g.a3)
+    to_point = hypot(radial, height)
+    if shortest - SWING_SLACK <= distance <= longest + SWING_SLACK or to_point * g.d5 == 0.0:
+        return wrap(wish)
+    low = max(shortest, abs(to_point - abs(g.d5)))
+    high = min(longest, to_point + abs(g.d5))
+    middle = 0.5 * (low + high)
+    cosine = (middle**2 - to_point**2 - g.d5**2) / (2.0 * g.d5 * to_point)
+    swing = acos(min(1.0, max(-1.0, cosine)))
+    around = -atan2(radial, height)
+    options = [wrap(turn * (around + side * swing - q234_at_zero)) for side in (1.0, -1.0)]
+    return min(options, key=lambda q6: abs(wrap(q6 - wish)))
