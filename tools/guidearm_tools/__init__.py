@@ -1,0 +1,1 @@
+"""What turns the firmware's sources into a running joint: its interpreter and its image."""
