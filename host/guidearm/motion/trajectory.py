@@ -1,0 +1,76 @@
+"""What every motion is: joint positions and velocities over time, from rest to rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from guidearm.errors import MotionError
+from guidearm.geometry import Array
+
+# Where one motion ends the next must begin, to well under a motor count (1.5e-5 rad).
+_JOIN_RAD = 1e-6
+
+
+class Trajectory(Protocol):
+    """A motion of all joints, at rest before 0 and after `duration_s`."""
+
+    @property
+    def label(self) -> str:
+        """What the motion is for, in a few words."""
+        ...
+
+    @property
+    def duration_s(self) -> float:
+        """Time from start to end, s."""
+        ...
+
+    def sample(self, t: ArrayLike) -> tuple[Array, Array]:
+        """Positions and velocities (n, 6), rad and rad/s, at times t (n,) s."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedMotion:
+    """Motions one after the other, with a moment of rest where they meet."""
+
+    parts: tuple[Trajectory, ...]
+    label: str
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first start to the last end, s."""
+        return sum(part.duration_s for part in self.parts)
+
+    def sample(self, t: ArrayLike) -> tuple[Array, Array]:
+        """Positions and velocities (n, 6), rad and rad/s, at times t (n,) s."""
+        time = np.asarray(t, dtype=np.float64)
+        ends = np.cumsum([part.duration_s for part in self.parts])
+        which = np.minimum(np.searchsorted(ends, time), len(self.parts) - 1)
+        q = np.empty((*time.shape, self.parts[0].sample(0.0)[0].shape[-1]))
+        qd = np.empty_like(q)
+        for i, part in enumerate(self.parts):
+            mine = which == i
+            q[mine], qd[mine] = part.sample(time[mine] - (ends[i] - part.duration_s))
+        return q, qd
+
+
+def concatenate(*parts: Trajectory, label: str | None = None) -> JoinedMotion:
+    """Join motions end to start.
+
+    Raises MotionError if there is none, or if one begins elsewhere than the last one ended.
+    """
+    if not parts:
+        raise MotionError("no motion to join: give at least one")
+    for before, after in pairwise(parts):
+        gap = np.abs(after.sample(0.0)[0] - before.sample(before.duration_s)[0])
+        if np.max(gap) > _JOIN_RAD:
+            raise MotionError(
+                f'"{after.label}" begins {np.degrees(np.max(gap)):.4f} deg (joint '
+                f'{int(np.argmax(gap)) + 1}) from where "{before.label}" ends: plan it from there'
+            )
+    return JoinedMotion(parts, label or ", ".join(part.label for part in parts))
