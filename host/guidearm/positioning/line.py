@@ -1,0 +1,94 @@
+"""The planned line in the patient's frame, and how far a guide is from it.
+
+Lateral errors are taken where the guide's axis pierces the plane through a planned point (entry or
+target) perpendicular to the planned direction. They are two coordinates in that plane, in the
+fixed basis `Line.plane`, so that vectors and 2x2 covariances of all contributions add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from guidearm.geometry import Array, angle_between, apply, frame_along
+from guidearm.mapping import Registration
+from guidearm.planning import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A line from entry to target, each (3,) in the patient's frame, metres."""
+
+    entry: Array
+    target: Array
+
+    @cached_property
+    def direction(self) -> Array:
+        """Unit vector (3,) from entry to target."""
+        along = self.target - self.entry
+        return along / np.linalg.norm(along)
+
+    @cached_property
+    def plane(self) -> Array:
+        """Basis (2, 3) of the plane perpendicular to the direction, orthonormal rows."""
+        return frame_along(self.entry, self.direction)[:3, :2].T
+
+    def pose(self, standoff_m: float = 0.0) -> Array:
+        """T_patient_guide (4, 4) of a guide on the line, its end `standoff_m` before the entry.
+
+        The roll about +z is arbitrary.
+        """
+        return frame_along(self.entry - standoff_m * self.direction, self.direction)
+
+
+@dataclass(frozen=True, eq=False)
+class LineError:
+    """Deviation of a guide from a line.
+
+    Fields:
+        entry, target: (..., 2) lateral error vectors in `Line.plane`, metres.
+        depth_m: (...) how far the guide's end is past its place along the line.
+        angle_rad: (...) between the guide's axis and the line.
+    """
+
+    entry: Array
+    target: Array
+    depth_m: Array
+    angle_rad: Array
+
+    @property
+    def worst_m(self) -> float:
+        """Lateral distance at the worse of entry and target, for a single pose."""
+        return max(float(np.linalg.norm(self.entry)), float(np.linalg.norm(self.target)))
+
+
+def planned_line(plan: Plan, registration: Registration) -> Line:
+    """Bring a plan from image coordinates into the patient's frame.
+
+    Raises RegistrationError if the registration belongs to another image than the plan.
+    """
+    registration.check_image(plan.image_uid)
+    T_patient_image = registration.T_patient_image
+    return Line(apply(T_patient_image, plan.entry_image), apply(T_patient_image, plan.target_image))
+
+
+def line_error(line: Line, T_patient_guide: Array, standoff_m: float = 0.0) -> LineError:
+    """Deviation of guides T_patient_guide (..., 4, 4) from `line`.
+
+    The guide's end belongs `standoff_m` before the entry.
+    """
+    origin, axis = T_patient_guide[..., :3, 3], T_patient_guide[..., :3, 2]
+    place = line.entry - standoff_m * line.direction
+    return LineError(
+        entry=_pierce(line, line.entry, origin, axis),
+        target=_pierce(line, line.target, origin, axis),
+        depth_m=np.asarray((origin - place) @ line.direction, dtype=np.float64),
+        angle_rad=angle_between(axis, np.broadcast_to(line.direction, axis.shape)),
+    )
+
+
+def _pierce(line: Line, point: Array, origin: Array, axis: Array) -> Array:
+    along = ((point - origin) @ line.direction) / (axis @ line.direction)
+    return (origin + along[..., None] * axis - point) @ line.plane.T
