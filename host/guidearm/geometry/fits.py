@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -38,7 +40,7 @@ def rigid_fit(source: ArrayLike, target: ArrayLike) -> tuple[Array, float]:
     R = _nearest_rotation((b - b_mean).T @ (a - a_mean))
     T_target_source = transform(R, b_mean - R @ a_mean)
     residual = apply(T_target_source, a) - b
-    return T_target_source, float(np.sqrt(np.mean(np.sum(residual**2, axis=-1))))
+    return T_target_source, float(np.linalg.norm(residual)) / sqrt(len(a))
 
 
 def mean_transform(Ts: ArrayLike) -> Array:

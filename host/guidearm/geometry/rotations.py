@@ -58,7 +58,7 @@ def log_so3(R: ArrayLike) -> Array:
         Q[..., 1 + i, 1 + j] = Q[..., 1 + j, 1 + i] = M[..., j, i] + M[..., i, j]
     largest = np.argmax(np.diagonal(Q, axis1=-2, axis2=-1), axis=-1)
     row: Array = np.take_along_axis(Q, largest[..., None, None], axis=-2)[..., 0, :]
-    q = row / np.linalg.norm(row, axis=-1, keepdims=True)
+    q: Array = row / np.linalg.norm(row, axis=-1, keepdims=True)
     q = np.where(q[..., :1] < 0.0, -q, q)
     w, v = q[..., 0], q[..., 1:]
     n = np.linalg.norm(v, axis=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import pi
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,8 @@ from guidearm.geometry import Array, exp_se3
 from guidearm.kinematics.chain import Chain
 from guidearm.kinematics.limits import LIMIT_SLACK, nearest_turn, nearest_turns
 from guidearm.kinematics.numeric import solve_pose
-from guidearm.kinematics.ur import UrGeometry, branches
+from guidearm.kinematics.polish import polish_missing, polished_branches
+from guidearm.kinematics.ur import Angles, UrGeometry, branches
 from guidearm.kinematics.ur_batch import branches_batch
 
 
@@ -107,7 +109,7 @@ class Arm:
         near = [0.0] * 6 if seed is None else np.asarray(seed, dtype=np.float64).tolist()
         T = np.asarray(T_base_flange, dtype=np.float64).tolist()
         within: list[list[float]] = []
-        for angles in branches(self.geometry, T, near[5]):
+        for angles in self._branches(T, near[5]):
             q = self._into_limits(angles, near)
             if q is not None:
                 within.append(q)
@@ -123,7 +125,10 @@ class Arm:
         """
         T = np.asarray(T_base_flange, dtype=np.float64)
         near = np.zeros(6) if seed is None else np.asarray(seed, dtype=np.float64)
-        q = branches_batch(self.geometry, T, float(near[5]))
+        poses = T.reshape(-1, 4, 4)
+        q = branches_batch(self.geometry, poses, float(near[5]))
+        polish_missing(self.geometry, self.chain, poses, q, float(near[5]))
+        q = q.reshape(*T.shape[:-2], 8, 6)
         q = nearest_turns(q, near, self.lower, self.upper)
         valid = np.all(np.isfinite(q), axis=-1)
         return np.where(valid[..., None], q, np.nan), np.asarray(valid, dtype=np.bool_)
@@ -154,9 +159,16 @@ class Arm:
             raise InputError("a link error exceeds 20 mm or 0.1 rad; calibrate again")
         return CalibratedArm(self, given)
 
-    def _into_limits(self, angles: tuple[float, ...], near: list[float]) -> list[float] | None:
+    def _branches(self, T: list[list[float]], q6_free: float) -> list[Angles]:
+        found = branches(self.geometry, T, q6_free)
+        return found or polished_branches(self.geometry, self.chain, T, q6_free)
+
+    def _into_limits(self, angles: Angles, near: list[float]) -> list[float] | None:
         q: list[float] = []
         for angle, reference, (lower, upper) in zip(angles, near, self._bounds, strict=True):
+            if lower <= angle <= upper and -pi <= angle - reference <= pi:
+                q.append(angle)
+                continue
             turned = nearest_turn(angle, reference, lower, upper)
             if turned is None:
                 return None
@@ -166,7 +178,7 @@ class Arm:
     def _why_unreachable(self, T_base_flange: ArrayLike) -> str:
         T = np.asarray(T_base_flange, dtype=np.float64)
         where = "[" + ", ".join(f"{1e3 * x:.1f}" for x in T[:3, 3]) + "] mm"
-        anywhere = branches(self.geometry, T.tolist())
+        anywhere = self._branches(T.tolist(), 0.0)
         if not anywhere:
             return f"{self.name} cannot reach the flange pose at {where}: out of reach"
         stuck = [

@@ -14,17 +14,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import acos, atan2, cos, hypot, pi, sin, sqrt
 
-# rho^2 under this (m^2) is zero: the two shoulder branches meet there, and the error left by
-# dropping it is rho^2 / 2 d4, some 1e-12 m. Its square root would be noise of 1e-8 rad.
-SHOULDER_SNAP = 1e-13
-# Rounding may leave rho^2 this far (m^2) under zero on the boundary of the workspace.
-SHOULDER_SLACK = 1e-12
-# |s5| under this: axes 4 and 6 coincide, only the sum or difference of q4 and q6 is determined.
-WRIST_FREE = 1e-9
-# Overshoot of cos q3 accepted as full stretch or full fold, some 1e-10 m.
-ELBOW_SLACK = 1e-9
-# Overshoot (m) of the two long links with which a wished q6 still counts as reached.
-SWING_SLACK = 1e-11
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What counts as singular or as just within reach.
+
+    snap: rho^2 (m^2) under which the two shoulder branches are one; dropping it costs rho^2 / 2 d4
+    in position, keeping it would turn rounding of 1e-16 into angles of 1e-8 rad. wrist: |s5| under
+    which axes 4 and 6 coincide and only the sum or difference of q4 and q6 is determined. reach:
+    length (m) by which a pose may lie outside the workspace and still be taken for its boundary.
+    """
+
+    snap: float
+    wrist: float
+    reach: float
+
+
+# Solutions are exact within 1e-10 m and 1e-9 rad.
+EXACT = Tolerances(snap=1e-13, wrist=1e-9, reach=1e-10)
+# For starting points where two singularities meet within rounding of each other: to be polished.
+COARSE = Tolerances(snap=1e-13, wrist=1e-9, reach=1e-6)
+
+Angles = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,11 @@ class UrGeometry:
         """Largest distance rho of the wrist from the base axis, in the arm's plane (m)."""
         return abs(self.a2) + abs(self.a3) + abs(self.d5)
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Distance (m) from axis 2 to axis 4: folded, stretched."""
+        return abs(abs(self.a2) - abs(self.a3)), abs(self.a2) + abs(self.a3)
+
 
 def wrap(angle: float) -> float:
     """Angle plus a multiple of 2 pi, in [-pi, pi] rad."""
@@ -50,8 +66,8 @@ def wrap(angle: float) -> float:
 
 
 def branches(
-    g: UrGeometry, T: list[list[float]], q6_free: float = 0.0
-) -> list[tuple[float, float, float, float, float, float]]:
+    g: UrGeometry, T: list[list[float]], q6_free: float = 0.0, tolerances: Tolerances = EXACT
+) -> list[Angles]:
     """All postures that put the flange at T_base_flange, at most eight, in order of branch.
 
     T is a 4x4 nested list (m); angles come in [-pi, pi] rad, joint limits are not looked at.
@@ -61,15 +77,16 @@ def branches(
     (r11, r12, r13, px), (r21, r22, r23, py), (r31, r32, _, pz) = T[0], T[1], T[2]
     wx, wy = px - g.d6 * r13, py - g.d6 * r23
     rho2 = wx * wx + wy * wy - g.d4 * g.d4
-    if not rho2 >= -SHOULDER_SLACK:
+    if not rho2 >= -2.0 * g.d4 * tolerances.reach:
         return []
     centre = atan2(wx, -wy)
-    if rho2 < SHOULDER_SNAP:
+    if rho2 < tolerances.snap:
         shoulders = [centre]
     else:
         half = atan2(sqrt(rho2), g.d4)
         shoulders = [centre + half, centre - half]
-    found: list[tuple[float, float, float, float, float, float]] = []
+    folded, stretched = g.span
+    found: list[Angles] = []
     for q1 in shoulders:
         s1, c1 = sin(q1), cos(q1)
         a = s1 * r11 - c1 * r21
@@ -79,7 +96,7 @@ def branches(
         x2 = c1 * r12 + s1 * r22
         radial, height = c1 * px + s1 * py, pz - g.d1
         s5_size = hypot(a, b)
-        if s5_size < WRIST_FREE:
+        if s5_size < tolerances.wrist:
             wrists = [(0.0, _free_q6(g, radial, height, c5, atan2(-x2, r32), q6_free))]
         else:
             wrists = [(s5_size, atan2(-b, a)), (-s5_size, atan2(b, -a))]
@@ -90,9 +107,10 @@ def branches(
             s234, c234 = sin(q234), cos(q234)
             kc = radial - s234 * g.d5 + c234 * s5 * g.d6
             ks = height + c234 * g.d5 + s234 * s5 * g.d6
-            c3 = (kc * kc + ks * ks - g.a2 * g.a2 - g.a3 * g.a3) / (2.0 * g.a2 * g.a3)
-            if not abs(c3) <= 1.0 + ELBOW_SLACK:
+            length = hypot(kc, ks)
+            if not folded - tolerances.reach <= length <= stretched + tolerances.reach:
                 continue
+            c3 = (length * length - g.a2 * g.a2 - g.a3 * g.a3) / (2.0 * g.a2 * g.a3)
             c3 = min(1.0, max(-1.0, c3))
             s3_size = sqrt(1.0 - c3 * c3)
             for s3 in (s3_size, -s3_size) if s3_size > 0.0 else (0.0,):
@@ -115,12 +133,13 @@ def _free_q6(
     turn = -1.0 if c5 > 0.0 else 1.0
     q234 = q234_at_zero + turn * wish
     distance = hypot(radial - sin(q234) * g.d5, height + cos(q234) * g.d5)
-    shortest, longest = abs(abs(g.a2) - abs(g.a3)), abs(g.a2) + abs(g.a3)
+    folded, stretched = g.span
     to_point = hypot(radial, height)
-    if shortest - SWING_SLACK <= distance <= longest + SWING_SLACK or to_point * g.d5 == 0.0:
+    # EXACT also for coarse starting points: a wish that reaches should do so without slack.
+    if folded - EXACT.reach <= distance <= stretched + EXACT.reach or to_point * g.d5 == 0.0:
         return wrap(wish)
-    low = max(shortest, abs(to_point - abs(g.d5)))
-    high = min(longest, to_point + abs(g.d5))
+    low = max(folded, abs(to_point - abs(g.d5)))
+    high = min(stretched, to_point + abs(g.d5))
     middle = 0.5 * (low + high)
     cosine = (middle**2 - to_point**2 - g.d5**2) / (2.0 * g.d5 * to_point)
     swing = acos(min(1.0, max(-1.0, cosine)))
