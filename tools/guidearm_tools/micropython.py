@@ -51,7 +51,7 @@ class Interpreter:
         return f"MicroPython {'.'.join(map(str, self.version))}, {self.word_bits}-bit"
 
     def environment(self, modules: Path) -> dict[str, str]:
-        """The whole environment of a process that runs the modules of one folder.
+        """Return the whole environment of a process that runs the modules of one folder.
 
         Nothing else is on its path: a stray file in a user's MicroPython folder or in
         site-packages would shadow `struct` or `time`.
@@ -60,13 +60,11 @@ class Interpreter:
 
 
 def find_interpreter(environ: Mapping[str, str] | None = None) -> Interpreter:
-    """The MicroPython named by `GUIDEARM_MICROPYTHON`, else the checkout's, else the PATH's.
+    """Return the MicroPython of `GUIDEARM_MICROPYTHON`, else the checkout's, else the PATH's.
 
     Each candidate is run before it is believed. A named one that is unfit is an error; it is
-    never replaced by another in silence.
-
-    Raises:
-        MicroPythonError: none is fit; the message says how to mend it.
+    never replaced by another in silence. Raises MicroPythonError when none is fit, and says how
+    to mend it.
     """
     environ = os.environ if environ is None else environ
     named = environ.get(VARIABLE)
@@ -92,11 +90,10 @@ def find_interpreter(environ: Mapping[str, str] | None = None) -> Interpreter:
 
 
 def probe(path: Path) -> Interpreter:
-    """Runs an interpreter to learn what it is.
+    """Run an interpreter to learn what it is.
 
-    Raises:
-        MicroPythonError: it does not run, is not MicroPython, is too old, or cannot emit native
-            code; the message names the path and the reason.
+    Raises MicroPythonError, with the path and the reason, when it does not run, is not
+    MicroPython, is too old, or cannot emit native code.
     """
     try:
         answer = subprocess.run(
@@ -144,7 +141,7 @@ def _oldest() -> str:
 
 
 def main() -> None:
-    """Prints the interpreter that will be used, or why there is none."""
+    """Print the interpreter that will be used, or why there is none."""
     try:
         interpreter = find_interpreter()
     except MicroPythonError as error:
