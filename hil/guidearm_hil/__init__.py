@@ -1,0 +1,1 @@
+"""The virtual rig: joints, bus, patient, tracker, faults and the judge."""
