@@ -5,7 +5,9 @@ knows the instant on its clock. A line is fitted for each joint, host time over 
 least squares over a window of events. The host's instant may be wrong by milliseconds on a real
 port, but by the same amount for all joints: the median of their residuals at an event is taken
 as the host's error and removed before the second fit, so that joints agree with each other far
-better than with the host. Residuals beyond five robust standard deviations are left out.
+better than with the host. Likewise the drift that all joints share is believed only as far as
+the host's jitter lets it be known, against quartz oscillators being good to `COMMON_DRIFT`.
+Residuals beyond five robust standard deviations are left out.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ MAX_AGE_S = 30.0  # a quartz drifts with temperature: older events would mislead
 OUTLIER_SIGMAS = 5.0
 OUTLIER_FLOOR_US = 2.0  # clocks that agree to the microsecond have no outliers
 
+COMMON_DRIFT = 50e-6
 DRIFT_UNIT = 2.0**-26
 _, _, _, _LOWEST_DRIFT, _HIGHEST_DRIFT = request_fields(SET_CLOCK)[2]
 
@@ -112,10 +115,7 @@ class ClockSync:
         # relative to the newest event, where the line will be used and floats are finest
         host = np.array(self._host_us) - self._host_us[-1]
         joints = np.array(self._joint_us).T - np.array(self._joint_us[-1])[:, None]
-        everything = np.ones(len(host), dtype=np.bool_)
-        residuals = np.array([host - _line_at(own, host, everything) for own in joints])
-        host_error = np.median(residuals, axis=0)
-        corrected = host - host_error
+        corrected = _without_host_errors(host, joints)
         values: dict[int, ClockValues] = {}
         for joint, own, last in zip(self.joints, joints, self._joint_us[-1], strict=True):
             slope, offset, scatter = _robust_line(own, corrected)
@@ -143,9 +143,19 @@ def _fit(x: _Vector, y: _Vector, used: NDArray[np.bool_]) -> tuple[float, float]
     return slope, mean_y - slope * mean_x
 
 
-def _line_at(x: _Vector, y: _Vector, used: NDArray[np.bool_]) -> _Vector:
-    slope, offset = _fit(x, y, used)
-    return slope * x + offset
+def _without_host_errors(host: _Vector, joints: _Vector) -> _Vector:
+    """Return the events' instants `host` (n,) freed of what is common to all `joints` (m, n)."""
+    everything = np.ones(len(host), dtype=np.bool_)
+    lines = [_fit(own, host, everything) for own in joints]
+    residuals = np.array(
+        [host - (slope * own + offset) for own, (slope, offset) in zip(joints, lines, strict=True)]
+    )
+    error = np.median(residuals, axis=0)
+    common = float(np.median([slope for slope, _ in lines])) - 1
+    centred = host - np.mean(host)
+    variance = float(np.var(error)) / float(centred @ centred)  # of the common drift
+    doubt = variance / (variance + COMMON_DRIFT**2)
+    return host - error - doubt * common * centred
 
 
 def _robust_line(x: _Vector, y: _Vector) -> tuple[float, float, float]:
