@@ -21,6 +21,7 @@ from guidearm.errors import GuideArmError
 # PS3.5 of the DICOM standard, section 9.1: components without leading zeros, 64 characters.
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 _UID_LENGTH = 64
+_LINE_LENGTH = 300
 
 
 class Node:
@@ -33,8 +34,12 @@ class Node:
         self._error = error
 
     def refuse(self, problem: str) -> NoReturn:
-        """Raise the file's error with this node's address in front of `problem`."""
-        raise self._error(f"{self.where}: {problem}")
+        """Raise the file's error with this node's address in front of `problem`.
+
+        What the file brought into the line is made printable, and cut if it is endless.
+        """
+        line = "".join(c if c.isprintable() else " " for c in f"{self.where}: {problem}")
+        raise self._error(line if len(line) <= _LINE_LENGTH else f"{line[:_LINE_LENGTH]}...")
 
     def optional(self, key: str) -> Node | None:
         """Return the member `key` of an object, None if it is absent or null."""

@@ -12,6 +12,9 @@ from guidearm.geometry import Array
 from guidearm.motion.limits import JointLimits, as_posture, check_limits
 from guidearm.motion.scurve import SCurve, plan_scurve
 
+# A joint that travels less, a ten-millionth of a motor count, sets no pace.
+_STILL_RAD = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class JointMove:
@@ -52,7 +55,7 @@ def joint_move(
     if not 0.0 < speed <= 1.0:
         raise MotionError(f"{label}: speed {speed:g} is not above 0 and at most 1")
     travel = np.abs(end - start)
-    moving = travel > 0.0
+    moving = travel > _STILL_RAD
     if not np.any(moving):
         return JointMove(start, end, plan_scurve(0.0, 1.0, 1.0, 1.0), label)
     on_line = [

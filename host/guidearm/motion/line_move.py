@@ -30,6 +30,8 @@ _KNOT_SPACING_M = 0.001
 _NEAR = np.array([1e-6] * 3 + [np.radians(0.001)] * 3)
 _SOLVED = 1e-10
 _MOST_ITERATIONS = 12
+# From knot to knot; a solution farther away would be on another branch.
+_LARGEST_STEP_RAD = 0.2
 
 
 class LineArm(JointLimits, Protocol):
@@ -195,7 +197,9 @@ def _solve(arm: LineArm, T_base_flange: Array, guess: Array, where: str) -> Arra
             q = q + np.linalg.solve(arm.jacobian(q), off)
         except np.linalg.LinAlgError:
             break
-    raise UnreachableError(f"{where} the arm cannot reach: choose another posture")
+        if np.max(np.abs(q - guess)) > _LARGEST_STEP_RAD:
+            break
+    raise UnreachableError(f"{where} the arm cannot follow: choose another posture")
 
 
 def _slopes(arm: LineArm, position: Array, line: _Line, T_tool_flange: Array) -> Array:
