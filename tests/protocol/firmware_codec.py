@@ -51,7 +51,8 @@ def streamed(data: bytes, address: int) -> str:
                         found.append(binascii.hexlify(buffer[1 : 1 + n]).decode())
                     elif n == frame.DAMAGED:
                         damaged += 1
-    return " ".join([str(damaged), *found])
+    found.insert(0, str(damaged))
+    return " ".join(found)
 
 
 for line in sys.stdin:

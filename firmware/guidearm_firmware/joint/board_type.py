@@ -1,0 +1,39 @@
+"""What the portable core asks of a board. Read by type checkers and people, not by joints."""
+
+from typing import Protocol
+
+
+class Board(Protocol):
+    """Time, encoders, drive, brake, bytes and storage of one joint controller.
+
+    Its timer interrupt fills the input words of the servo's state, calls the tick once and applies
+    the output words (`joint.servo` names them).
+    """
+
+    name: bytes  # 12 bytes, padded with zeros
+    unique_id: bytes  # 8 bytes
+    boot_count: int  # differs from boot to boot, 16 bits
+
+    def ticks_us(self) -> int:
+        """Return the joint clock: microseconds modulo 2^30."""
+        ...
+
+    def wait(self) -> None:
+        """Idle until received bytes may be there."""
+        ...
+
+    def read(self, buffer: bytearray) -> int:
+        """Move received bytes of one burst (no idle line inside) into buffer; return how many."""
+        ...
+
+    def received_us(self) -> int:
+        """Return the joint clock at the last byte that `read` returned."""
+        ...
+
+    def write(self, buffer: bytearray, n: int, at_us: int) -> None:
+        """Transmit buffer[:n], beginning at an instant of the joint clock or at once if late."""
+        ...
+
+    def load_parameters(self) -> "bytes | None":
+        """Return the stored parameters, None if there are none."""
+        ...

@@ -1,0 +1,153 @@
+"""What a host may ask of the drive: checks that need no hurry, then one word to the servo tick."""
+
+from array import array
+
+from guidearm_protocol import messages as wire
+
+from joint import parameters, segments, servo
+
+
+class Drive:
+    """The servo's state and segment ring, and the commands that reach them from the main loop."""
+
+    def __init__(self, stored: "bytes | None") -> None:
+        """Take the stored parameters; without valid ones nothing can be enabled."""
+        self.state = array("i", [0] * servo.STATE_WORDS)
+        self.ring = array("i", [0] * (servo.RING_SLOTS * 8))
+        values = parameters.decode(stored)
+        self.parameters_valid = values is not None
+        self.parameters = array("i", parameters.defaults() if values is None else values)
+        for index in range(parameters.SERVO_PARAMETERS):
+            self.state[servo.P_COUNTS_PER_TURN + index] = self.parameters[index]
+        self.state[servo.STATE] = servo.SWITCH_ON_DISABLED
+        self.state[servo.COMMAND] = servo.HOME  # absolute encoders: referenced at the first tick
+        self.segment = 0  # number of the newest queued segment
+        self.segment_refused = False
+
+    def depth(self) -> int:
+        """Return the segments queued and not finished."""
+        s = self.state
+        return (s[servo.HEAD] - s[servo.TAIL]) & (servo.RING_SLOTS - 1)
+
+    def busy(self) -> bool:
+        """Tell whether the tick has not yet taken the last command."""
+        return self.state[servo.COMMAND] != 0
+
+    def flags(self) -> int:
+        """Return the FLAG_* bits of a state report."""
+        s = self.state
+        mode = s[servo.MODE]
+        flags = 0
+        if mode == servo.ARMED:
+            flags |= wire.FLAG_ARMED
+        elif mode >= servo.RUN:
+            flags |= wire.FLAG_MOVING
+        if s[servo.HOMED]:
+            flags |= wire.FLAG_HOMED
+        if s[servo.AUTHORISED]:
+            flags |= wire.FLAG_AUTHORISED
+        if s[servo.BRAKE]:
+            flags |= wire.FLAG_BRAKE_RELEASED
+        if s[servo.INPUTS] & servo.INPUT_STOP_LINE or s[servo.PULL_LINE]:
+            flags |= wire.FLAG_STOP_LINE
+        if s[servo.CLOCK_SET]:
+            flags |= wire.FLAG_CLOCK_SET
+        if self.segment_refused:
+            flags |= wire.FLAG_SEGMENT_REFUSED
+        return flags
+
+    # ---- each of these returns REASON_NONE when the command went to the tick
+
+    def enable(self, resume: int) -> int:
+        """Torque on, brake off; with `resume` only if `enable` still holds."""
+        s = self.state
+        if s[servo.STATE] == servo.OPERATION_ENABLED:
+            return wire.REASON_NONE
+        if not self.parameters_valid:
+            return wire.REASON_PARAMETERS
+        if s[servo.FAULT]:
+            return wire.REASON_FAULT
+        if s[servo.MODE] != servo.OFF:
+            return wire.REASON_MOVING
+        if not s[servo.HOMED]:
+            return wire.REASON_NOT_HOMED
+        if s[servo.INPUTS]:
+            return wire.REASON_STOP_LINE
+        if resume and not s[servo.AUTHORISED]:
+            return wire.REASON_NOT_AUTHORISED
+        self.segment_refused = False
+        s[servo.ARGUMENT] = resume
+        s[servo.COMMAND] = servo.ENABLE
+        return wire.REASON_NONE
+
+    def stop(self) -> int:
+        """Controlled stop, then brake; never refused and never kept waiting."""
+        self.state[servo.STOP_REQUEST] = 1
+        return wire.REASON_NONE
+
+    def reset_fault(self) -> int:
+        """Clear a latched fault and let go of the stop line."""
+        if self.state[servo.FAULT] and self.state[servo.STATE] != servo.FAULT_STATE:
+            return wire.REASON_MOVING
+        self.state[servo.COMMAND] = servo.RESET
+        return wire.REASON_NONE
+
+    def home(self) -> int:
+        """Reference the position on the absolute output encoder."""
+        if self.state[servo.MODE] != servo.OFF:
+            return wire.REASON_ENABLED
+        self.state[servo.COMMAND] = servo.HOME
+        return wire.REASON_NONE
+
+    def set_clock(self, joint_us: int, host_us: int, drift: int) -> int:
+        """Give the relation of the joint's clock to the host's. Refused between START and end."""
+        if self.state[servo.MODE] == servo.ARMED:
+            return wire.REASON_MOVING
+        self.state[servo.ARGUMENT] = joint_us
+        self.state[servo.ARGUMENT + 1] = host_us
+        self.state[servo.ARGUMENT + 2] = drift
+        self.state[servo.COMMAND] = servo.SET_CLOCK
+        return wire.REASON_NONE
+
+    def start(self, host_us: int) -> None:
+        """Arm the queued segments for an instant of the host's clock."""
+        self.state[servo.ARGUMENT] = host_us
+        self.state[servo.COMMAND] = servo.START
+
+    def cancel(self) -> None:
+        """Forget queued segments that have not started."""
+        self.state[servo.COMMAND] = servo.CANCEL
+
+    def set_parameter(self, index: int, value: int) -> int:
+        """Change one parameter until the next power cycle."""
+        if index in parameters.READ_ONLY:
+            return wire.REASON_READ_ONLY
+        if self.state[servo.MODE] != servo.OFF:
+            return wire.REASON_ENABLED
+        self.parameters[index] = value
+        if index < parameters.SERVO_PARAMETERS:
+            self.state[servo.P_COUNTS_PER_TURN + index] = value
+        return wire.REASON_NONE
+
+    def offer(self, number: int, position: int, velocity: int, duration: int) -> None:
+        """Queue a segment if it is the next one and inside the limits.
+
+        An older number was queued already; a later one means that a frame was lost, and the
+        number reported with the state tells the host from where to repeat.
+        """
+        if self.state[servo.STATE] != servo.OPERATION_ENABLED:
+            return
+        if number != (self.segment + 1) & 0xFFFF:
+            return
+        if (
+            duration < segments.MIN_SEGMENT_US
+            or duration > wire.MAX_SEGMENT_US
+            or position < self.parameters[parameters.LOWER_LIMIT]
+            or position > self.parameters[parameters.UPPER_LIMIT]
+            or velocity < wire.SET_POINT[1][3]
+            or velocity > wire.SET_POINT[1][4]
+        ):
+            self.segment_refused = True
+        elif segments.push(self.state, self.ring, position, velocity, duration):
+            self.segment = number
+            self.segment_refused = False

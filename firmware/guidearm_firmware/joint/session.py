@@ -1,0 +1,388 @@
+"""One host's session with this joint: which frame executes, which repeats, and the replies.
+
+Everything here runs in the main loop and, once constructed, allocates nothing for any message of
+the steady state. `drive` carries the requests out; this module knows sequence numbers, bodies and
+reply slots.
+"""
+
+import struct
+import sys
+from array import array
+
+import micropython
+from guidearm_protocol import messages as wire
+from micropython import const
+
+from joint import frame, parameters, segments, servo
+from joint.drive import Drive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from joint.board_type import Board
+
+_FLAGS = const(1)  # a frame's content starts at index 1 of its buffer
+_ADDRESS = const(2)
+_SEQUENCE = const(3)
+_MESSAGE = const(5)
+_BODY = const(6)
+_RESULT = const(7)
+_REPLY = const(8)  # after boot and result
+_CYCLE_BYTES = const(8)
+_SET_POINT_BYTES = const(8)
+_HALF = const(0x8000)
+
+_REQUEST_BYTES = {entry[0]: wire.body_size(entry[2]) for entry in wire.MESSAGES}
+_STATE_FORMAT = wire.body_format(wire.STATE)
+_STATE_BYTES = wire.body_size(wire.STATE)
+_FAULT_FORMAT = wire.body_format(wire.reply_fields(wire.FAULT))
+_COUNTERS_FORMAT = wire.body_format(wire.reply_fields(wire.COUNTERS))
+_IDENTIFY_FORMAT = wire.body_format(wire.reply_fields(wire.IDENTIFY))
+_VALUE_FORMAT = wire.body_format(wire.reply_fields(wire.GET_PARAMETER))
+_WORD_BITS = 32 if sys.maxsize == 0x7FFFFFFF else 64
+
+
+@micropython.viper
+def _later(instant: int, us: int) -> int:
+    """Return the instant `us` later, modulo 2^30, without leaving small integers."""
+    return (instant + us) & 0x3FFFFFFF
+
+
+@micropython.viper
+def _until(now: int, instant: int) -> int:
+    """Return the microseconds from now to an instant, negative when it has passed."""
+    return ((instant - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+
+
+@micropython.viper
+def _speed_to_angle(speed: int, counts_per_turn: int) -> int:
+    """Return turn/2^24/s of Q8 counts per millisecond tick: 1000 * 2^16 / counts_per_turn each."""
+    return (speed * 1000 // (counts_per_turn >> 10)) << 6
+
+
+def _clamp16(value: int) -> int:
+    return -32768 if value < -32768 else 32767 if value > 32767 else value
+
+
+class Session:
+    """Receives frames from a board and answers them through it."""
+
+    def __init__(self, board: "Board", drive: Drive, version: "tuple[int, int, int]") -> None:
+        """Serve the address stored in the drive's parameters."""
+        self.board = board
+        self.drive = drive
+        self.version = version
+        self.address = drive.parameters[parameters.ADDRESS]
+        self.table_hash = wire.table_hash()
+        self.boot = board.boot_count & 0xFF
+        self.nonce = -1  # none yet: only frozen messages execute
+        self.last = 0  # sequence of the newest addressed request, and its CRC
+        self.last_crc_low = 0
+        self.last_crc_high = 0
+        self.last_broadcast = -1
+        self.accepted = 0
+        self.damaged = 0
+        self.executed = 0
+        self.repeated = 0
+        self.stale = 0
+        self.missed_slots = 0
+        self._scratch = bytearray(64)
+        self._fill = array("i", [0, 0])
+        self._frame = bytearray(frame.FRAME_BUFFER_BYTES)
+        self._reply = bytearray(frame.FRAME_BUFFER_BYTES)
+        self._reply_bytes = 0
+        self._state_reply = bytearray(frame.FRAME_BUFFER_BYTES)
+
+    def poll(self) -> None:
+        """Handle the bytes of one burst, if there are any."""
+        n = self.board.read(self._scratch)
+        start = 0
+        fill = self._fill
+        while start < n:
+            start = frame.gather(self._scratch, start, n, self._frame, fill)
+            if fill[1]:
+                length = fill[0]
+                fill[0] = 0
+                fill[1] = 0
+                if length:
+                    self._receive(length)
+
+    # ---- which frames execute
+
+    def _receive(self, length: int) -> None:
+        f = self._frame
+        n = frame.open_frame(f, length, self.address, frame.CRC_TABLE)
+        if n == frame.NOT_MINE:
+            return
+        if n == frame.DAMAGED:
+            self.damaged += 1
+            return
+        message = f[_MESSAGE]
+        if f[_FLAGS] >> 4 != wire.PROTOCOL_VERSION and message >= wire.FIRST_UNFROZEN:
+            self.damaged += 1
+            return
+        self.accepted += 1
+        sequence = frame.get_u16(f, _SEQUENCE)
+        if f[_ADDRESS] == wire.BROADCAST:
+            self._broadcast(message, sequence, n - wire.HEADER_BYTES)
+        else:
+            self._request(message, sequence, n)
+
+    def _broadcast(self, message: int, sequence: int, body: int) -> None:
+        if message == wire.STOP:
+            self.drive.stop()
+        elif self.nonce < 0:
+            return
+        elif self.last_broadcast >= 0 and not 0 < (sequence - self.last_broadcast) & 0xFFFF < _HALF:
+            self.stale += 1
+            return
+        self.last_broadcast = sequence
+        self._heard()
+        self.executed += 1
+        if message == wire.CYCLE and body >= _CYCLE_BYTES:
+            self._cycle(sequence, body)
+        elif message == wire.START and body == 4:
+            self.drive.start(frame.get_i32(self._frame, _BODY))
+        elif message == wire.CANCEL:
+            self.drive.cancel()
+
+    def _request(self, message: int, sequence: int, n: int) -> None:
+        f = self._frame
+        crc_low = frame.get_u16(f, n + 1)
+        crc_high = frame.get_u16(f, n + 3)
+        if message == wire.IDENTIFY and n == wire.HEADER_BYTES + 4:
+            nonce = frame.get_i32(f, _BODY)
+            if nonce != self.nonce:
+                self.nonce = nonce
+                self.last_broadcast = -1
+        elif message != wire.STOP:
+            newer = (sequence - self.last) & 0xFFFF
+            if newer == 0 and crc_low == self.last_crc_low and crc_high == self.last_crc_high:
+                self.repeated += 1
+                self._transmit(self._reply, self._reply_bytes)
+                return
+            if self.nonce < 0 or newer == 0 or newer >= _HALF:
+                self.stale += 1
+                self._answer(message, sequence, wire.STALE, wire.REASON_NONE)
+                return
+        self.last = sequence
+        self.last_crc_low = crc_low
+        self.last_crc_high = crc_high
+        self._heard()
+        self.executed += 1
+        body = n - wire.HEADER_BYTES
+        if message not in _REQUEST_BYTES:
+            self._answer(message, sequence, wire.UNKNOWN_MESSAGE, wire.REASON_NONE)
+        elif body != _REQUEST_BYTES[message]:
+            self._answer(message, sequence, wire.BAD_LENGTH, wire.REASON_NONE)
+        else:
+            self._execute(message, sequence)
+
+    def _heard(self) -> None:
+        self.drive.state[servo.LAST_FRAME] = self.board.received_us()
+
+    # ---- what they do
+
+    def _execute(self, message: int, sequence: int) -> None:
+        f = self._frame
+        drive = self.drive
+        if message == wire.IDENTIFY:
+            self._answer_identify(sequence)
+            return
+        if message == wire.FAULT:
+            self._answer_fault(sequence)
+            return
+        if message == wire.COUNTERS:
+            self._answer_counters(sequence)
+            return
+        if message == wire.GET_PARAMETER or message == wire.SET_PARAMETER:
+            self._answer_parameter(message, sequence)
+            return
+        if message == wire.STOP or message == wire.DISABLE:
+            self._answer_reason(message, sequence, drive.stop())
+        elif drive.busy():
+            self._answer(message, sequence, wire.BUSY, wire.REASON_NONE)
+        elif message == wire.ENABLE:
+            self._answer_reason(message, sequence, drive.enable(f[_BODY]))
+        elif message == wire.RESET_FAULT:
+            self._answer_reason(message, sequence, drive.reset_fault())
+        elif message == wire.HOME:
+            self._answer_reason(message, sequence, drive.home())
+        elif message == wire.SET_CLOCK:
+            reason = drive.set_clock(
+                frame.get_i32(f, _BODY), frame.get_i32(f, _BODY + 4), frame.get_i32(f, _BODY + 8)
+            )
+            self._answer_reason(message, sequence, reason)
+        else:
+            self._answer(message, sequence, wire.UNKNOWN_MESSAGE, wire.REASON_NONE)
+
+    def _cycle(self, sequence: int, body: int) -> None:
+        f = self._frame
+        joints = frame.get_u16(f, _BODY)
+        bit = 1 << (self.address - 1)
+        if not joints & bit:
+            return
+        rank = 0
+        below = joints & (bit - 1)
+        while below:
+            rank += below & 1
+            below >>= 1
+        duration = frame.get_u16(f, _BODY + 6)
+        at = _BODY + _CYCLE_BYTES + rank * _SET_POINT_BYTES
+        if duration and at + _SET_POINT_BYTES <= _BODY + body:
+            self.drive.offer(
+                frame.get_u16(f, _BODY + 4), frame.get_i32(f, at), frame.get_i32(f, at + 4), duration
+            )
+        received = self.board.received_us()
+        slot = _later(received, wire.TURNAROUND_US + rank * frame.get_u16(f, _BODY + 2))
+        reply = self._state_reply
+        self._pack_state(reply, received)
+        n = self._close(reply, wire.CYCLE, sequence, wire.OK, _REPLY + _STATE_BYTES)
+        # a late reply would run into the next joint's slot
+        if _until(self.board.ticks_us(), slot) < -(wire.SLOT_GUARD_US // 2):
+            self.missed_slots += 1
+        else:
+            self.board.write(reply, n, slot)
+
+    def _pack_state(self, reply: bytearray, received: int) -> None:
+        drive = self.drive
+        s = drive.state
+        # the tick may come between two loads: take them again if it did
+        while True:
+            ticks = s[servo.TICKS]
+            now = s[servo.NOW]
+            position = s[servo.POSITION]
+            error = s[servo.ERROR]
+            if ticks == s[servo.TICKS]:
+                break
+        struct.pack_into(
+            _STATE_FORMAT,
+            reply,
+            _REPLY,
+            received,
+            segments.counts_to_angle(position, s[servo.P_COUNTS_PER_TURN]),
+            _clamp16(error >> 8),
+            s[servo.OUTPUT],
+            _clamp16(s[servo.CURRENT]),
+            _clamp16(_until(now, received)),
+            s[servo.STATE],
+            drive.flags(),
+            s[servo.FAULT],
+            drive.segment,
+            drive.depth(),
+        )
+
+    # ---- replies
+
+    def _close(
+        self, buffer: bytearray, message: int, sequence: int, result: int, end: int
+    ) -> int:
+        """Put the header and boot in front of a reply ending at `end`; return its wire bytes."""
+        buffer[_FLAGS] = wire.PROTOCOL_VERSION << 4 | wire.FROM_JOINT
+        buffer[_ADDRESS] = self.address
+        buffer[_SEQUENCE] = sequence & 0xFF
+        buffer[_SEQUENCE + 1] = sequence >> 8
+        buffer[_MESSAGE] = message
+        buffer[_BODY] = self.boot
+        buffer[_RESULT] = result
+        return frame.seal_frame(buffer, end - 1, frame.CRC_TABLE)
+
+    def _reply_with(self, message: int, sequence: int, end: int) -> None:
+        self._reply_bytes = self._close(self._reply, message, sequence, wire.OK, end)
+        self._transmit(self._reply, self._reply_bytes)
+
+    def _answer(self, message: int, sequence: int, result: int, reason: int) -> None:
+        # a STALE answer must not replace the cached reply, hence the other buffer
+        buffer = self._state_reply if result == wire.STALE else self._reply
+        buffer[_REPLY] = reason
+        n = self._close(buffer, message, sequence, result, _REPLY + 1)
+        if result != wire.STALE:
+            self._reply_bytes = n
+        self._transmit(buffer, n)
+
+    def _answer_reason(self, message: int, sequence: int, reason: int) -> None:
+        if reason == wire.REASON_NONE:
+            self._reply_with(message, sequence, _REPLY)
+        else:
+            self._answer(message, sequence, wire.REFUSED, reason)
+
+    def _transmit(self, buffer: bytearray, n: int) -> None:
+        self.board.write(buffer, n, _later(self.board.received_us(), wire.TURNAROUND_US))
+
+    def _answer_identify(self, sequence: int) -> None:
+        board = self.board
+        version = sys.implementation.version
+        struct.pack_into(
+            _IDENTIFY_FORMAT,
+            self._reply,
+            _REPLY,
+            wire.PROTOCOL_VERSION,
+            self.version[0],
+            self.version[1],
+            self.version[2],
+            self.table_hash,
+            board.unique_id,
+            self.drive.parameters[parameters.ARM_ID],
+            board.boot_count,
+            self.drive.state[servo.P_COUNTS_PER_TURN],
+            version[0],
+            version[1],
+            version[2],
+            _WORD_BITS,
+            board.name,
+        )
+        self._reply_with(
+            wire.IDENTIFY, sequence, _REPLY + wire.body_size(wire.reply_fields(wire.IDENTIFY))
+        )
+
+    def _answer_fault(self, sequence: int) -> None:
+        s = self.drive.state
+        counts_per_turn = s[servo.P_COUNTS_PER_TURN]
+        struct.pack_into(
+            _FAULT_FORMAT,
+            self._reply,
+            _REPLY,
+            s[servo.FAULT],
+            s[servo.FAULT_STATE_BEFORE],
+            s[servo.FAULT_TIME],
+            segments.counts_to_angle(s[servo.FAULT_POSITION], counts_per_turn),
+            s[servo.FAULT_ERROR] >> 8,
+            _speed_to_angle(s[servo.FAULT_SPEED], counts_per_turn),
+            _clamp16(s[servo.FAULT_CURRENT]),
+            self.drive.segment,
+            s[servo.FAULT_LATE],
+        )
+        self._reply_with(
+            wire.FAULT, sequence, _REPLY + wire.body_size(wire.reply_fields(wire.FAULT))
+        )
+
+    def _answer_counters(self, sequence: int) -> None:
+        struct.pack_into(
+            _COUNTERS_FORMAT,
+            self._reply,
+            _REPLY,
+            self.accepted,
+            self.damaged,
+            self.executed,
+            self.repeated,
+            self.stale,
+            self.missed_slots,
+            self.drive.state[servo.TICKS],
+        )
+        self._reply_with(
+            wire.COUNTERS, sequence, _REPLY + wire.body_size(wire.reply_fields(wire.COUNTERS))
+        )
+
+    def _answer_parameter(self, message: int, sequence: int) -> None:
+        index = self._frame[_BODY]
+        if index >= len(parameters.PARAMETERS):
+            self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+            return
+        if message == wire.GET_PARAMETER:
+            struct.pack_into(_VALUE_FORMAT, self._reply, _REPLY, self.drive.parameters[index])
+            self._reply_with(message, sequence, _REPLY + 4)
+            return
+        value = frame.get_i32(self._frame, _BODY + 1)
+        if not parameters.in_bounds(index, value):
+            self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+        else:
+            self._answer_reason(message, sequence, self.drive.set_parameter(index, value))

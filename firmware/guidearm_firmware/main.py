@@ -1,0 +1,25 @@
+"""A joint controller: ties the portable core in `joint` to the one board of this image."""
+
+import gc
+
+from board import Board
+from joint import servo
+from joint.drive import Drive
+from joint.session import Session
+
+VERSION = (0, 1, 0)
+
+
+def run() -> None:
+    """Serve the bus for ever; the board's interrupt runs the servo."""
+    board = Board()
+    drive = Drive(board.load_parameters())
+    session = Session(board, drive, VERSION)
+    gc.collect()
+    board.start(drive.state, drive.ring, servo.tick)
+    while True:
+        board.wait()
+        session.poll()
+
+
+run()

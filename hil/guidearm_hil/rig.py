@@ -1,0 +1,175 @@
+"""The virtual arm: six joint processes on one bus, in virtual time or paced by the wall clock."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl
+
+import numpy as np
+
+from guidearm.errors import InputError
+from guidearm.geometry import Array
+from guidearm.kinematics import Arm, load_arm
+from guidearm.link.port import Connection
+from guidearm_hil.bus import VirtualBus
+from guidearm_hil.exchange import JointProcess, JointSetup
+from guidearm_hil.joint_design import plant_words, servo_parameters
+from guidearm_tools.image import build_image
+from guidearm_tools.micropython import Interpreter, find_interpreter
+
+BAUD = 1_000_000
+CLOCK_PPM = 100  # joint clocks are off by up to this
+_STREAM = 20  # of the seed; the world's subjects use others
+
+
+class RigClock:
+    """The host's time on the virtual bus: it passes only where the host waits."""
+
+    def __init__(self, bus: VirtualBus) -> None:
+        """Tell the time of `bus`."""
+        self._bus = bus
+
+    def now(self) -> float:
+        """Return the host's instant in s."""
+        return self._bus.host_us * 1e-6
+
+    def sleep_until(self, instant: float) -> None:
+        """Let the host's time pass."""
+        self._bus.host_us = max(self._bus.host_us, round(instant * 1e6))
+
+
+class RigPort:
+    """The host's port on the virtual bus."""
+
+    slack_s = 0.0
+
+    def __init__(self, bus: VirtualBus, name: str) -> None:
+        """Speak on `bus`; messages call the port `name`."""
+        self._bus = bus
+        self.name = name
+        self.baud = bus.baud
+
+    def write(self, data: bytes) -> float:
+        """Send `data`; return the instant (s) at which its last byte leaves the wire."""
+        return self._bus.transmit(data) * 1e-6
+
+    def read(self, deadline: float) -> bytes:
+        """Return received bytes as soon as there are any, or b"" at the instant `deadline` (s)."""
+        return self._bus.receive(round(deadline * 1e6))
+
+    def discard_input(self) -> None:
+        """Forget everything received and not read yet."""
+        self._bus.discard()
+
+    def close(self) -> None:
+        """Leave the bus to its rig."""
+
+
+class VirtualArm:
+    """Six joints of an arm on a virtual bus, from a seed. A context manager that ends them."""
+
+    def __init__(
+        self,
+        arm: Arm,
+        seed: int,
+        *,
+        q: Array | None = None,
+        baud: int = BAUD,
+        interpreter: Interpreter | None = None,
+    ) -> None:
+        """Start the joints at true link angles q (6,) rad, by default the arm's home."""
+        self.arm = arm
+        self.seed = seed
+        self.interpreter = find_interpreter() if interpreter is None else interpreter
+        rng = np.random.default_rng([seed, _STREAM])
+        start = np.array(arm.home if q is None else q, dtype=np.float64)
+        load = arm.gravity_torque(start)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guidearm-")))
+            image = folder / "image"
+            board = stack.enter_context(as_file(files("guidearm_hil") / "virtual_board"))
+            self.image = build_image(image, board / "board.py", [board / "plant.py"])
+            errors = stack.enter_context((folder / "errors.txt").open("w+b"))
+            self.joints: list[JointProcess] = []
+            for joint in range(len(start)):
+                setup = JointSetup(
+                    plant=plant_words(
+                        arm, joint, start[joint], load[joint], int(rng.integers(-100000, 100000))
+                    ),
+                    parameters=servo_parameters(arm, joint, joint + 1, 0),
+                    boot_count=int(rng.integers(1, 60000)),
+                    ppm=int(rng.integers(-CLOCK_PPM, CLOCK_PPM + 1)),
+                    tick_phase_us=int(rng.integers(0, 1000)),
+                    clock_us=int(rng.integers(0, 1 << 30)),
+                    unique_id=rng.bytes(8),
+                )
+                process = JointProcess(self.interpreter, image, setup, errors)
+                stack.callback(process.close)
+                self.joints.append(process)
+            self._closing = stack.pop_all()
+        self.bus = VirtualBus(self.joints, start, arm.gravity_torque, baud)
+        self.clock = RigClock(self.bus)
+        self.port = RigPort(self.bus, f"virtual:seed={seed}")
+
+    def connection(self) -> Connection:
+        """Return the host's connection in virtual time."""
+        return Connection(self.port, self.clock)
+
+    def true_joints(self, t: float) -> Array:
+        """Return the true link angles (6,) rad at instant t (s)."""
+        return self.bus.true_joints(t * 1e6)
+
+    def close(self) -> None:
+        """End the joints and remove their image."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        """Return the arm itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+class _OwningPort(RigPort):
+    """A port that ends its virtual arm when it is closed."""
+
+    def __init__(self, arm: VirtualArm) -> None:
+        super().__init__(arm.bus, arm.port.name)
+        self._arm = arm
+
+    def close(self) -> None:
+        self._arm.close()
+
+
+def open_virtual(url: str) -> Connection:
+    """Open `virtual:`, `virtual:seed=N`, `virtual:seed=N&arm=NAME&baud=B` in virtual time.
+
+    Raises InputError naming the first option that is unknown or not a number.
+    """
+    seed, baud, name = 0, BAUD, "guide6"
+    for key, value in parse_qsl(url.partition(":")[2], keep_blank_values=True):
+        try:
+            if key == "seed":
+                seed = int(value)
+            elif key == "baud":
+                baud = int(value)
+            elif key == "arm":
+                name = value
+            else:
+                raise InputError(f"{url}: unknown option {key!r}: use seed, arm or baud")
+        except ValueError:
+            raise InputError(f"{url}: {key}={value} is not a whole number") from None
+    arm = VirtualArm(load_arm(name), seed, baud=baud)
+    return Connection(_OwningPort(arm), arm.clock)

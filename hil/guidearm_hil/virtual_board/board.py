@@ -1,0 +1,202 @@
+"""The board of a virtual joint: simulated motor, encoders, brake, UART and clock.
+
+The genuine firmware runs on it unchanged, in a MicroPython process of its own. Time is the bus's:
+the process waits for `advance by dt` on one descriptor, runs the ticks and main-loop passes that
+fall into dt, and answers on another with what it transmits and where its plant has got to.
+`guidearm_hil.exchange` has the other end and the layout of both messages.
+
+Code takes no simulated time by itself, so every pass of the main loop is charged from COSTS, and a
+receive timestamp carries the jitter an interrupt has.
+"""
+
+import struct
+import sys
+from array import array
+
+import plant
+
+# Microseconds on an RP2040 at 125 MHz: a frame for another joint 65, a request of 38 bytes with its
+# reply about 180.
+READ_US = 40
+READ_BYTE_US_Q8 = 180
+WRITE_US = 110
+RECEIVE_JITTER_US = 4
+
+_TIME = 0x3FFFFFFF
+_TICK_US = 1000
+_HEADER = "<iiHHi"  # advance by, load, inputs, bytes of runs, spare
+_HEADER_BYTES = struct.calcsize(_HEADER)
+_RUN = "<iH"  # last byte at, bytes
+_RUN_BYTES = struct.calcsize(_RUN)
+_ANSWER = "<HHiii"  # flags, bytes of transmissions, link position, motor position, clock
+_TRANSMISSION = "<iH"  # begins after the advance, bytes
+_SETUP = "<HHHhiI8s12s"  # plant words, parameter bytes, boot count, ppm, tick phase, clock, id, name
+
+# words of the servo's state that the bus is told
+_BRIDGE = 6
+_PULL_LINE = 8
+
+FLAG_PULLING = 1
+FLAG_POWERED = 2
+
+
+class Board:
+    """Time, bytes, encoders and drive of one simulated joint controller."""
+
+    def __init__(self) -> None:
+        """Receive this joint's set-up from the rig."""
+        self._in = open(int(sys.argv[1]), "rb")
+        self._out = open(int(sys.argv[2]), "wb")
+        setup = self._receive(struct.calcsize(_SETUP))
+        words, stored, self.boot_count, self._ppm, phase, clock, self.unique_id, self.name = (
+            struct.unpack(_SETUP, setup)
+        )
+        self._plant = array("i", struct.unpack("<" + "i" * words, self._receive(4 * words)))
+        self._stored = self._receive(stored) if stored else None
+        self._clock = clock & _TIME  # joint clock at the start of the advance
+        self._tick_at = phase  # the rest is relative to it
+        self._plant[plant.CLOCK] = (clock + phase) & _TIME
+        self._now = 0
+        self._end = 0
+        self._charge = 0
+        self._remainder = 0
+        self._runs = []
+        self._received = self._clock
+        self._sent = bytearray()
+        self._jitter = int.from_bytes(self.unique_id[:2], "little")
+        self._state = self._ring = self._tick = None
+
+    def load_parameters(self) -> "bytes | None":
+        """Return the stored parameters, None if there are none."""
+        return self._stored
+
+    def start(self, state: "array[int]", ring: "array[int]", tick: object) -> None:
+        """Begin the servo's ticks on its state and ring."""
+        self._state = state
+        self._ring = ring
+        self._tick = tick
+
+    def ticks_us(self) -> int:
+        """Return the joint clock: microseconds modulo 2^30."""
+        return (self._clock + self._now + self._charge) & _TIME
+
+    def received_us(self) -> int:
+        """Return the joint clock at the last byte that `read` returned."""
+        return self._received
+
+    def wait(self) -> None:
+        """Let simulated time pass until the main loop finds received bytes."""
+        free = self._now + self._charge  # the main loop is busy until then
+        self._charge = 0
+        while True:
+            if self._runs:
+                at = self._runs[0][0]
+                if at < free:
+                    at = free
+                if at <= self._end:
+                    self._run_ticks(at)
+                    self._now = at
+                    return
+            self._run_ticks(self._end)
+            free -= self._end
+            if free < 0:
+                free = 0
+            self._exchange()
+
+    def read(self, buffer: bytearray) -> int:
+        """Move received bytes of one burst into buffer; return how many."""
+        if not self._runs or self._runs[0][0] > self._now:
+            return 0
+        at, data = self._runs[0]
+        n = len(buffer)
+        if len(data) > n:
+            buffer[:] = data[:n]
+            self._runs[0] = (at, data[n:])
+        else:
+            n = len(data)
+            buffer[:n] = data
+            self._runs.pop(0)
+            self._charge += READ_US
+        self._charge += n * READ_BYTE_US_Q8 >> 8
+        self._jitter = (self._jitter * 5 + 17) & 1023
+        self._received = (self._clock + at + self._jitter % (RECEIVE_JITTER_US + 1)) & _TIME
+        return n
+
+    def write(self, buffer: bytearray, n: int, at_us: int) -> None:
+        """Transmit buffer[:n], beginning at an instant of the joint clock or at once if late."""
+        self._charge += WRITE_US
+        at = ((at_us - self._clock + 0x20000000) & _TIME) - 0x20000000
+        if at < self._now + self._charge:
+            at = self._now + self._charge
+        self._sent += struct.pack(_TRANSMISSION, at, n)
+        self._sent += buffer[:n]
+
+    # ---- time
+
+    def _run_ticks(self, until: int) -> None:
+        while self._tick_at <= until:
+            plant.advance(self._plant, self._state, plant.SINE)
+            self._tick(self._state, self._ring)
+            self._tick_at += _TICK_US
+
+    def _exchange(self) -> None:
+        """Report the advance that is over and take the next one."""
+        state = self._state
+        end = self._end
+        flags = 0
+        if state[_PULL_LINE]:
+            flags |= FLAG_PULLING
+        if state[_BRIDGE]:
+            flags |= FLAG_POWERED
+        if self._sent:
+            self._to_bus_time(end)
+        self._out.write(
+            struct.pack(
+                _ANSWER,
+                flags,
+                len(self._sent),
+                self._plant[plant.LINK_POSITION],
+                self._plant[plant.MOTOR_POSITION],
+                self._clock,
+            )
+            + self._sent
+        )
+        self._sent = bytearray()
+        # the next advance starts where this one ended
+        self._clock = (self._clock + end) & _TIME
+        self._tick_at -= end
+        if self._runs:
+            self._runs = [(at - end, data) for at, data in self._runs]
+        advance, load, inputs, size, _ = struct.unpack(_HEADER, self._receive(_HEADER_BYTES))
+        self._plant[plant.LOAD] = load
+        self._plant[plant.INPUTS] = inputs
+        if size:
+            data = self._receive(size)
+            start = 0
+            while start < size:
+                at, n = struct.unpack_from(_RUN, data, start)
+                start += _RUN_BYTES
+                self._runs.append((self._local(at), data[start : start + n]))
+                start += n
+        scaled = advance * self._ppm + self._remainder
+        self._end = advance + scaled // 1000000
+        self._remainder = scaled % 1000000
+        self._now = 0
+
+    def _local(self, bus_us: int) -> int:
+        return bus_us + (bus_us * self._ppm + self._remainder) // 1000000
+
+    def _to_bus_time(self, end: int) -> None:
+        """Make the transmissions' starts relative to the advance's end, in bus time."""
+        start = 0
+        while start < len(self._sent):
+            at, n = struct.unpack_from(_TRANSMISSION, self._sent, start)
+            at -= end
+            struct.pack_into(_TRANSMISSION, self._sent, start, at - at * self._ppm // 1000000, n)
+            start += _RUN_BYTES + n
+
+    def _receive(self, n: int) -> bytes:
+        data = self._in.read(n)
+        if len(data) < n:
+            sys.exit(0)  # the rig has gone
+        return data
