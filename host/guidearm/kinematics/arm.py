@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from guidearm.errors import InputError, UnreachableError
-from guidearm.geometry import Array, exp_se3
+from guidearm.geometry import Array, check_transform, exp_se3
 from guidearm.kinematics.chain import Chain
 from guidearm.kinematics.limits import LIMIT_SLACK, nearest_turn, nearest_turns
 from guidearm.kinematics.numeric import solve_pose
 from guidearm.kinematics.polish import polish_missing, polished_branches
-from guidearm.kinematics.ur import Angles, UrGeometry, branches
+from guidearm.kinematics.ur import Angles, UrGeometry, branches, is_rigid
 from guidearm.kinematics.ur_batch import branches_batch
 
 
@@ -105,9 +105,10 @@ class Arm:
         T_base_flange (4, 4). In order of branch; each joint takes the turn nearest to zero, or to
         the seed (6,) if given. Branches that coincide at a singularity come once; where axes 4 and
         6 coincide, q6 is the seed's (or 0) if the arm then reaches. Empty if nothing reaches.
+        Raises InputError for a pose that is not rigid or a seed that is not six finite angles.
         """
-        near = [0.0] * 6 if seed is None else np.asarray(seed, dtype=np.float64).tolist()
-        T = np.asarray(T_base_flange, dtype=np.float64).tolist()
+        near = _seed(seed).tolist()
+        T = _pose(T_base_flange)
         within: list[list[float]] = []
         for angles in self._branches(T, near[5]):
             q = self._into_limits(angles, near)
@@ -123,8 +124,8 @@ class Arm:
         Axis -2 is the number of the branch (see `kinematics.ur`); q is NaN where not valid. The
         seed (6,) is common to all poses.
         """
-        T = np.asarray(T_base_flange, dtype=np.float64)
-        near = np.zeros(6) if seed is None else np.asarray(seed, dtype=np.float64)
+        T = check_transform(T_base_flange, "T_base_flange")
+        near = _seed(seed)
         poses = T.reshape(-1, 4, 4)
         q = branches_batch(self.geometry, poses, float(near[5]))
         polish_missing(self.geometry, self.chain, poses, q, float(near[5]))
@@ -139,7 +140,7 @@ class Arm:
         seed (6,) rad -> q (6,) rad. Travel is the Euclidean norm in joint space. Raises
         UnreachableError if the pose is out of reach, or is reached only outside the joint limits.
         """
-        near = np.asarray(seed, dtype=np.float64)
+        near = _seed(seed)
         found = self.inverse(T_base_flange, near)
         if len(found) == 0:
             raise UnreachableError(self._why_unreachable(T_base_flange))
@@ -230,7 +231,7 @@ class CalibratedArm:
         try:
             start = self.nominal.nearest(T_base_flange, seed)
         except UnreachableError:
-            start = np.asarray(seed, dtype=np.float64)
+            start = _seed(seed)
         q = solve_pose(self.chain, T_base_flange, start)
         name = self.nominal.name
         if q is None:
@@ -238,11 +239,29 @@ class CalibratedArm:
                 f"{name} with its link errors cannot reach the pose: no convergence from the "
                 "nominal posture; choose a posture farther from singularities and full stretch"
             )
-        if not self.nominal.within_limits(q):
-            outside = (q < self.nominal.lower) | (q > self.nominal.upper)
-            joint = 1 + int(np.argmax(outside))
+        past = np.maximum(self.nominal.lower - q, q - self.nominal.upper)
+        if np.max(past) > LIMIT_SLACK:
+            joint = 1 + int(np.argmax(past))
             raise UnreachableError(
                 f"{name} with its link errors reaches the pose only with joint {joint} outside "
                 "its limits"
             )
         return q
+
+
+def _pose(T_base_flange: ArrayLike) -> list[list[float]]:
+    T = np.asarray(T_base_flange, dtype=np.float64)
+    if T.shape != (4, 4):
+        raise InputError(f"T_base_flange must be one (4, 4) transform, got {T.shape}")
+    rows = T.tolist()
+    if not is_rigid(rows):
+        # The slow check finds the words.
+        check_transform(T, "T_base_flange")
+    return rows
+
+
+def _seed(seed: ArrayLike | None) -> Array:
+    q = np.zeros(6) if seed is None else np.asarray(seed, dtype=np.float64)
+    if q.shape != (6,) or not np.all(np.isfinite(q)):
+        raise InputError("the seed posture must be six finite joint angles in rad")
+    return q

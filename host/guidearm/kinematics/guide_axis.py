@@ -83,9 +83,9 @@ def guide_candidates(
 
     travel = np.max(np.abs(q - seed), axis=-1)
     rows = np.nonzero(usable)
-    cost = (travel + SINGULARITY_COST / singularity + LIMIT_COST / margin)[rows]
     columns = (q, np.broadcast_to(roll[:, None], usable.shape), singularity, margin, travel)
     q, at_roll, singularity, margin, travel = (column[rows] for column in columns)
+    cost = travel + SINGULARITY_COST / singularity + LIMIT_COST / margin
     return [
         Candidate(
             q=q[i],

@@ -65,6 +65,23 @@ def wrap(angle: float) -> float:
     return angle - 2.0 * pi * round(angle / (2.0 * pi))
 
 
+def is_rigid(T: list[list[float]]) -> bool:
+    """Whether a 4x4 nested list is a rigid transform within 1e-7; quick, for one pose."""
+    (a, b, c, x), (d, e, f, y), (g, h, i, z), last = T
+    # A sum, not a maximum: a NaN anywhere must come through.
+    defect = (
+        abs(a * a + b * b + c * c - 1.0)
+        + abs(d * d + e * e + f * f - 1.0)
+        + abs(a * d + b * e + c * f)
+        # The third row is the cross product of the other two: orthogonal and right-handed.
+        + abs(b * f - c * e - g)
+        + abs(c * d - a * f - h)
+        + abs(a * e - b * d - i)
+        + 0.0 * (x + y + z)
+    )
+    return defect < 1e-7 and last == [0.0, 0.0, 0.0, 1.0]
+
+
 def branches(
     g: UrGeometry, T: list[list[float]], q6_free: float = 0.0, tolerances: Tolerances = EXACT
 ) -> list[Angles]:
