@@ -30,8 +30,6 @@ _KNOT_SPACING_M = 0.001
 _NEAR = np.array([1e-6] * 3 + [np.radians(0.001)] * 3)
 _SOLVED = 1e-10
 _MOST_ITERATIONS = 12
-# From knot to knot; a solution farther away would be on another branch.
-_LARGEST_STEP_RAD = 0.2
 
 
 class LineArm(JointLimits, Protocol):
@@ -197,8 +195,6 @@ def _solve(arm: LineArm, T_base_flange: Array, guess: Array, where: str) -> Arra
             q = q + np.linalg.solve(arm.jacobian(q), off)
         except np.linalg.LinAlgError:
             break
-        if np.max(np.abs(q - guess)) > _LARGEST_STEP_RAD:
-            break
     raise UnreachableError(f"{where} the arm cannot follow: choose another posture")
 
 
@@ -226,7 +222,10 @@ def _interpolate(position: Array, slope: Array, fraction: Array) -> tuple[Array,
 def _check_path(
     arm: LineArm, position: Array, slope: Array, line: _Line, T_tool_flange: Array, label: str
 ) -> None:
-    """Refuse unless the tool is on the line between the knots as well."""
+    """Refuse unless the tool is on the line between the knots as well.
+
+    This is also what holds the branch: no joint path leads from one to another along a line.
+    """
     count = len(position) - 1
     between = (np.arange(3 * count) + 0.5) / (3 * count)
     q, _ = _interpolate(position, slope, between)

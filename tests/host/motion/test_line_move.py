@@ -16,6 +16,7 @@ from guidearm.geometry import (
     inverse,
     log_so3,
     perturbation,
+    pose_difference,
     transform,
 )
 from guidearm.kinematics import Arm
@@ -221,10 +222,14 @@ def test_a_speed_out_of_range_is_refused(guide6: Arm, speed: float) -> None:
 
 @dataclass(frozen=True)
 class Doctored:
-    """An arm whose Jacobian is the true one times a factor, a fault the checks must find."""
+    """An arm whose Jacobian is the true one times a factor, a fault the checks must find.
+
+    With `jump`, it leads Newton's method straight to that posture.
+    """
 
     nominal: Arm
     factor: float
+    jump: Array | None = None
 
     @property
     def lower(self) -> Array:
@@ -250,7 +255,13 @@ class Doctored:
         return self.nominal.forward(q)
 
     def jacobian(self, q: ArrayLike) -> Array:
-        return self.nominal.jacobian(q) * self.factor
+        J = self.nominal.jacobian(q) * self.factor
+        if self.jump is None or J.ndim > 2:
+            return J
+        off = pose_difference(self.nominal.forward(self.jump), self.nominal.forward(q))
+        step = self.jump - np.asarray(q)
+        along = np.outer(step, step) / np.dot(step, step)
+        return J @ (np.eye(6) - along) + np.outer(off, step) / np.dot(step, step)
 
     def singularity(self, q: ArrayLike) -> Array:
         return self.nominal.singularity(q)
@@ -262,6 +273,18 @@ def test_a_path_that_leaves_the_line_between_knots_is_refused(guide6: Arm) -> No
     doctored = Doctored(guide6, 0.95)
     with pytest.raises(MotionError, match="between its knots the joint path leaves the line by"):
         line_move(doctored, guide6.T_flange_guide, start, end, guide6.home, 0.05)
+
+
+def test_a_change_of_branch_is_refused(guide6: Arm) -> None:
+    """Newton's method is led to another posture that reaches the second knot just as well."""
+    start = guide(guide6, guide6.home)
+    end = along(start, 0.008)
+    second = along(start, 0.001) @ inverse(guide6.T_flange_guide)
+    others = guide6.inverse(second, guide6.home)
+    far = others[np.argmax(np.linalg.norm(others - guide6.home, axis=-1))]
+    assert guide6.singularity(far) > 0.3
+    with pytest.raises(MotionError, match="between its knots the joint path leaves the line by"):
+        line_move(Doctored(guide6, 1.0, far), guide6.T_flange_guide, start, end, guide6.home, 0.05)
 
 
 def test_no_convergence_is_unreachable(guide6: Arm) -> None:

@@ -59,6 +59,24 @@ def test_line_moves_stay_within_half_a_motor_count(arm: Arm) -> None:
             assert deviation(move, hermite_segments(move, period_s)) < HALF_COUNT
 
 
+def test_the_end_is_exact_whatever_the_last_instant_rounds_to() -> None:
+    class Ramp:
+        """A steady 1 rad/s that stops a hair after a whole microsecond."""
+
+        label = "ramp"
+        duration_s = 0.05 + 1e-10
+
+        def sample(self, t: ArrayLike) -> tuple[Array, Array]:
+            time = np.asarray(t, dtype=np.float64)[:, None] * np.ones(6)
+            moving = (time > 0.0) & (time < self.duration_s)
+            return np.clip(time, 0.0, self.duration_s), moving.astype(np.float64)
+
+    segments = hermite_segments(Ramp(), 0.01)
+    assert segments.duration_us.tolist() == [10000] * 5
+    assert segments.position[-1].tolist() == [0.05 + 1e-10] * 6
+    assert segments.velocity.tolist() == [[1.0] * 6] * 4 + [[0.0] * 6]
+
+
 def test_the_bound_for_a_step_of_the_jerk_is_sharp() -> None:
     """J h^3 / 192, reached when the step falls in the middle of a segment."""
 

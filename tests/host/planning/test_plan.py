@@ -104,6 +104,7 @@ def test_units_may_be_a_coded_triple_and_a_byte_order_mark_may_stand(tmp_path: P
         ("T12 E", "T12 T"),
         ("T12 entry", "T12 target"),
         ("T entrance", "T target"),
+        ("entry T", "target E"),
     ],
 )
 def test_labels_tell_the_ends_in_either_order(tmp_path: Path, entry: str, target: str) -> None:
