@@ -62,9 +62,10 @@ class VirtualBus:
     """Joints, wire and stop line. `host_us` is the host's own time, never behind the joints'."""
 
     def __init__(
-        self, joints: Sequence[Joint], q: Array, gravity: Callable[[Array], Array], baud: int
+        self, joints: Sequence[Joint], q: Array, gravity: Callable[[Array], list[float]], baud: int
     ) -> None:
-        """Connect joints standing at true link angles q (n,) rad under `gravity(q)` (n,) Nm."""
+        """Connect joints standing at true link angles q (n,) rad which take `gravity(q)`
+        (n,) Nm to hold."""
         self.baud = baud
         self.time_us = 0  # up to which the joints were advanced
         self.host_us = 0

@@ -18,6 +18,7 @@ from guidearm.kinematics import Arm, load_arm
 from guidearm.link.port import Connection
 from guidearm_hil.bus import VirtualBus
 from guidearm_hil.exchange import JointProcess, JointSetup
+from guidearm_hil.gravity import Gravity
 from guidearm_hil.joint_design import plant_words, servo_parameters
 from guidearm_tools.image import build_image
 from guidearm_tools.micropython import Interpreter, find_interpreter
@@ -88,7 +89,8 @@ class VirtualArm:
         self.interpreter = find_interpreter() if interpreter is None else interpreter
         rng = np.random.default_rng([seed, _STREAM])
         start = np.array(arm.home if q is None else q, dtype=np.float64)
-        load = arm.gravity_torque(start)
+        gravity = Gravity(arm)
+        load = gravity(start)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guidearm-")))
             image = folder / "image"
@@ -112,7 +114,7 @@ class VirtualArm:
                 stack.callback(process.close)
                 self.joints.append(process)
             self._closing = stack.pop_all()
-        self.bus = VirtualBus(self.joints, start, arm.gravity_torque, baud)
+        self.bus = VirtualBus(self.joints, start, gravity, baud)
         self.clock = RigClock(self.bus)
         self.port = RigPort(self.bus, f"virtual:seed={seed}")
 
