@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from guidearm.errors import MotionError, SingularityError, UnreachableError
 from guidearm.geometry import Array, check_transform, exp_so3, inverse, pose_difference, transform
+from guidearm.kinematics.guide_axis import LEAST_SINGULARITY
 from guidearm.motion.hermite import cubic_hermite
 from guidearm.motion.limits import JointLimits, as_posture, check_limits
 from guidearm.motion.scurve import SCurve, plan_scurve
@@ -17,8 +18,6 @@ from guidearm.motion.scurve import SCurve, plan_scurve
 # Collaborative robots near people move at most 250 mm/s (ISO 10218-1:2011, reduced speed).
 FASTEST_M_S = 0.250
 LARGEST_ROTATION_DEG = 30.0
-# Smallest singularity factor (|rho| / reach, |sin q3|, |sin q5|) a line may pass at.
-NEAREST_SINGULARITY = 0.05
 # A rotation of the guide counts as the path of a point this far from its origin.
 ROTATION_ARM_M = 0.100
 # From rest to full speed: a third each for rise, hold and fall of the acceleration.
@@ -177,10 +176,10 @@ def _follow(arm: LineArm, T_base_flange: Array, start: Array, length_m: float, l
         guess = 2.0 * position[i - 1] - position[i - 2] if i > 1 else start
         position[i] = start if i == 0 else _solve(arm, target, guess, where)
         distance = float(arm.singularity(position[i]))
-        if distance < NEAREST_SINGULARITY:
+        if distance < LEAST_SINGULARITY:
             raise SingularityError(
                 f"{where} the arm is {distance:.3f} from a singularity, at least "
-                f"{NEAREST_SINGULARITY} is needed: choose another posture"
+                f"{LEAST_SINGULARITY} is needed: choose another posture"
             )
     return position
 

@@ -19,8 +19,8 @@ from guidearm.geometry import (
     pose_difference,
     transform,
 )
-from guidearm.kinematics import Arm
-from guidearm.motion import LineMove, hermite_segments, line_move
+from guidearm.kinematics import Arm, guide_candidates
+from guidearm.motion import LineMove, concatenate, hermite_segments, joint_move, line_move
 
 
 def guide(arm: Arm, q: ArrayLike) -> Array:
@@ -97,6 +97,21 @@ def test_the_branch_is_held(arm: Arm) -> None:
         factors = arm.singularity_factors(q)
         assert np.all(np.sign(factors) == np.sign(factors[0]))
         assert np.max(np.abs(np.diff(q, axis=0))) < 0.02
+
+
+def test_a_posture_of_the_guide_axis_search_starts_a_line(guide6: Arm) -> None:
+    """As a procedure goes: joint move to a stand-off on the plan's line, then along it."""
+    line = guide(guide6, guide6.home) @ perturbation([0.03, -0.02, 0.0], [0.1, -0.2, 0.0])
+    stand_off = along(line, -0.04)
+    best = guide_candidates(guide6, guide6.T_flange_guide, stand_off, guide6.home)[0]
+    T_base_guide = guide(guide6, best.q)
+    approaching = line_move(
+        guide6, guide6.T_flange_guide, T_base_guide, along(T_base_guide, 0.04), best.q, 0.03
+    )
+    whole = concatenate(joint_move(guide6.home, best.q, guide6), approaching)
+    q, qd = whole.sample(np.array([whole.duration_s]))
+    assert_allclose(guide(guide6, q[0])[:3, 2:], line[:3, 2:], atol=1e-9)
+    assert not np.any(qd)
 
 
 def test_a_correction_turns_about_one_axis_with_a_straight_origin(arm: Arm) -> None:
