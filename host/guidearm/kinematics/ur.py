@@ -101,7 +101,7 @@ def branches(
         shoulders = [centre]
     else:
         half = atan2(sqrt(rho2), g.d4)
-        shoulders = [centre + half, centre - half]
+        shoulders = [centre - half, centre + half]
     folded, stretched = g.span
     found: list[Angles] = []
     for q1 in shoulders:

@@ -38,7 +38,7 @@ def branches_batch(
     valid = rho2 >= -2.0 * g.d4 * tolerances.reach
     meet = rho2 < tolerances.snap
     half = np.where(meet, 0.0, np.arctan2(np.sqrt(np.maximum(rho2, 0.0)), g.d4))
-    q1 = np.arctan2(wx, -wy) + shoulder * half
+    q1 = np.arctan2(wx, -wy) - shoulder * half
     valid = valid & ~(meet & (shoulder < 0.0))
 
     s1, c1 = np.sin(q1), np.cos(q1)
