@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -116,18 +116,22 @@ def correct(
         limits: see `CorrectionLimits`.
 
     Returns after `limits.iterations` corrections even if not within tolerance; the gate judges.
-    Raises MotionError, before moving, if the corrections would leave their excursion or if the
-    error grows instead of shrinking. What `measure` and `move` raise passes through.
+    Raises MotionError, before moving, if what is missing lies beyond the excursion, even if a
+    single step would not, or if the error grew twice instead of shrinking. What `measure` and
+    `move` raise passes through.
     """
     limits = CorrectionLimits() if limits is None else limits
+    unlimited = replace(limits, step_m=math.inf, step_rad=math.inf)
     start = T_base_guide
     measurements = [measure()]
     worse = 0
     for _ in range(limits.iterations):
         if within(measurements[-1].error, limits):
             return Correction(T_base_guide, tuple(measurements), converged=True)
-        command = corrected_command(line, measurements[-1], T_base_guide, T_base_camera, limits)
-        _check_excursion(start, command, limits)
+        last = measurements[-1]
+        whole = corrected_command(line, last, T_base_guide, T_base_camera, unlimited)
+        _check_excursion(start, whole, limits)
+        command = corrected_command(line, last, T_base_guide, T_base_camera, limits)
         move(command)
         T_base_guide = command
         measurements.append(measure())

@@ -130,6 +130,8 @@ def decode_tdata(content: bytes) -> dict[str, Array]:
         if name in poses:
             raise TrackingError(f"tracker sent tool '{name}' twice in one frame")
         values = np.asarray(fields[2:], dtype=np.float64)
+        if not np.all(np.isfinite(values)):
+            raise TrackingError(f"tracker sent a pose of '{name}' that is not finite")
         T_camera_tool = np.eye(4)
         T_camera_tool[:3, :3] = _rotation(values[:9].reshape(3, 3).T, name)
         T_camera_tool[:3, 3] = values[9:] * 1e-3
@@ -139,8 +141,6 @@ def decode_tdata(content: bytes) -> dict[str, Array]:
 
 def _rotation(matrix: Array, name: str) -> Array:
     """Find the nearest rotation to single-precision input, or an error if it is none at all."""
-    if not np.all(np.isfinite(matrix)):
-        raise TrackingError(f"tracker sent a pose of '{name}' that is not finite")
     u, scale, vt = np.linalg.svd(matrix)
     if np.max(np.abs(scale - 1.0)) > 1e-3 or np.linalg.det(matrix) < 0.0:
         raise TrackingError(f"tracker sent a pose of '{name}' that is not a rotation")

@@ -100,6 +100,10 @@ class IgtlTracker:
                     frames.append(frame)
         return frames
 
+    def fileno(self) -> int:
+        """Descriptor of the connection, for `select`."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Close the connection; closing twice is harmless."""
         if self._open:

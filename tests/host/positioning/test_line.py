@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guidearm.geometry import perturbation
+from guidearm.positioning import Line, line_error
+
+LINE = Line(np.array([0.01, 0.02, 0.03]), np.array([0.02, -0.01, -0.01]))
+small = st.floats(-0.05, 0.05)
+
+
+def test_a_guide_on_the_line_has_no_error() -> None:
+    error = line_error(LINE, LINE.pose(0.01), standoff_m=0.01)
+    np.testing.assert_allclose(error.entry, 0.0, atol=1e-15)
+    np.testing.assert_allclose(error.target, 0.0, atol=1e-15)
+    assert float(error.depth_m) == pytest.approx(0.0, abs=1e-15)
+    assert float(error.angle_rad) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_depth_alone_is_no_lateral_error() -> None:
+    error = line_error(LINE, LINE.pose(0.02), standoff_m=0.01)
+    assert float(error.depth_m) == pytest.approx(-0.01)
+    assert error.worst_m < 1e-15
+
+
+@given(x=small, y=small, roll=st.floats(-3.0, 3.0))
+def test_lateral_error_is_the_shift_whatever_the_roll(x: float, y: float, roll: float) -> None:
+    shift = perturbation(np.zeros(3), np.zeros(3))
+    shift[:3, 3] = np.array([x, y]) @ LINE.plane
+    guide = shift @ LINE.pose() @ perturbation(np.zeros(3), [0.0, 0.0, roll])
+    error = line_error(LINE, guide)
+    np.testing.assert_allclose(error.entry, [x, y], atol=1e-12)
+    np.testing.assert_allclose(error.target, [x, y], atol=1e-12)
+
+
+@given(tilt=st.floats(-0.3, 0.3), standoff=st.floats(0.0, 0.05))
+def test_tilt_about_the_end_is_seen_where_the_axis_pierces_the_planes(
+    tilt: float, standoff: float
+) -> None:
+    guide = LINE.pose(standoff) @ perturbation(np.zeros(3), [tilt, 0.0, 0.0])
+    error = line_error(LINE, guide, standoff)
+    length = float(np.linalg.norm(LINE.target - LINE.entry))
+    assert float(np.linalg.norm(error.entry)) == pytest.approx(
+        standoff * abs(math.tan(tilt)), abs=1e-12
+    )
+    assert float(np.linalg.norm(error.target)) == pytest.approx(
+        (standoff + length) * abs(math.tan(tilt)), abs=1e-12
+    )
+    assert float(error.angle_rad) == pytest.approx(abs(tilt), abs=1e-12)
+
+
+def test_poses_may_come_in_batches() -> None:
+    one = LINE.pose() @ perturbation([1e-3, 2e-3, 3e-3], [0.01, 0.02, 0.0])
+    many = line_error(LINE, np.stack([LINE.pose(), one]))
+    single = line_error(LINE, one)
+    np.testing.assert_allclose(many.entry[1], single.entry)
+    np.testing.assert_allclose(many.target[1], single.target)
+    assert many.depth_m.shape == many.angle_rad.shape == (2,)
