@@ -1,0 +1,419 @@
+"""The arm as one thing: joints that are asked together, enabled together and stopped together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from guidearm.arm import faults, holder, streaming
+from guidearm.arm.identify import Identity, identify_joints, silent_text
+from guidearm.arm.state import ArmState, JointState, joint_state
+from guidearm.errors import (
+    GuideArmError,
+    JointFaultError,
+    LinkError,
+    MotionError,
+    RefusedError,
+    SilentJointError,
+    StoppedError,
+)
+from guidearm.geometry import Array
+from guidearm.kinematics import Arm
+from guidearm.link import (
+    Clock,
+    ClockSync,
+    Connection,
+    JointBus,
+    SegmentPoint,
+    deferred_interrupt,
+)
+from guidearm_protocol import messages
+
+REST_PERIOD_S = 0.02  # well inside the joints' link timeout of 0.5 s
+WATCH_PERIOD_S = 0.01
+FIRST_CYCLES = 20
+SILENT_CYCLES = 5  # in a row, and for at least this long, make a joint silent
+SILENT_S = 0.05
+ENABLE_TIMEOUT_S = 1.0
+REST_TIMEOUT_S = 3.0
+STOP_PERIOD_S = 0.05  # STOP is repeated until every joint has obeyed
+RESET_ROUNDS = 3  # a joint that still stops refuses, and may pull the line once more
+
+OnState = Callable[[ArmState], None]
+
+
+class MovePlanner(Protocol):
+    """Plans a move of all joints from rest to rest; raises LimitError before anything moves."""
+
+    def __call__(self, start: Array, goal: Array, speed: float) -> streaming.Segments:
+        """Return segments from `start` (n,) rad to `goal` (n,) rad at a share of full speed."""
+        ...
+
+
+class Robot:
+    """An arm on a port. A context manager: leaving it by an exception stops the arm first.
+
+    Every method that waits keeps the link alive, watches for faults and silent joints, and serves
+    other shells. Ctrl-C takes effect between two exchanges and stops motion before it goes on.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        model: Arm,
+        plan_move: MovePlanner,
+        served: holder.Holder | None = None,
+    ) -> None:
+        """Identify the joints and read their state; nothing moves.
+
+        Raises SilentJointError or VersionMismatchError naming the joint, LinkError.
+        """
+        self.model = model
+        self.clock: Clock = connection.clock
+        self.port_name = connection.port.name
+        self.slack_s = connection.port.slack_s
+        self._connection = connection
+        self._plan_move = plan_move
+        self._holder = served
+        self._stop_asked = False
+        self._motion_pending = False
+        self._silent: set[int] = set()
+        self._restarted: set[int] = set()
+        self._missed: dict[int, int] = {}
+        self._latest: dict[int, JointState] = {}
+        self.bus = JointBus(connection)
+        # fresh for every session and yet the same on a rig that repeats itself
+        nonce = 1 + int(self.clock.now() * 1e6) % (messages.TIME_MODULUS - 1)
+        self.identities: tuple[Identity, ...] = identify_joints(
+            self.bus, len(model.lower), nonce, self.port_name
+        )
+        self.numbers = tuple(identity.number for identity in self.identities)
+        self.sync = ClockSync(self.numbers)
+        self._mask = sum(1 << number - 1 for number in self.numbers)
+        for _ in range(FIRST_CYCLES):
+            self._exchange()
+            if len(self._latest) == len(self.numbers):
+                return
+            self._sleep(WATCH_PERIOD_S)
+        missing = [number for number in self.numbers if number not in self._latest]
+        raise SilentJointError(
+            f"{silent_text(missing, self.port_name)} cycles: check its power and cable"
+        )
+
+    # ---- state
+
+    @property
+    def state(self) -> ArmState:
+        """What the joints said last, without asking again."""
+        time = max(joint.instant for joint in self._latest.values())
+        return ArmState(time, tuple(self._latest[number] for number in self.numbers))
+
+    def poll(self, segment: SegmentPoint | None = None) -> ArmState:
+        """Ask all joints once; latched faults are reported, not raised.
+
+        Raises SilentJointError, after stopping the others, for a joint that stays silent;
+        StoppedError when another shell asked for a stop; LinkError when a joint restarted.
+        """
+        self._serve()
+        self._exchange(segment)
+        if self._restarted:
+            self.stop()
+            raise LinkError(
+                f"{_joints(sorted(self._restarted))} restarted: check its power, connect again"
+            )
+        lost = [
+            number
+            for number in self.numbers
+            if self._missed[number] >= SILENT_CYCLES and self._silence(number) >= SILENT_S
+        ]
+        if lost:
+            self._silent |= set(lost)
+            self.stop()
+            raise SilentJointError(
+                f"{silent_text(lost, self.port_name)} any more; the other joints were stopped: "
+                "check power and cable, connect again"
+            )
+        return self.state
+
+    def cycle(self, segment: SegmentPoint | None = None) -> ArmState:
+        """Ask all joints once, as `poll` does.
+
+        Raises JointFaultError too, once all joints are at rest, naming first cause and snapshot.
+        """
+        state = self.poll(segment)
+        if state.faulted:
+            self._raise_fault()
+        return state
+
+    def _exchange(self, segment: SegmentPoint | None = None) -> None:
+        result = self.bus.cycle(self._mask, segment)
+        for number, told in result.states.items():
+            identity = self.identities[number - 1]
+            if told.boot != identity.boot:
+                self._restarted.add(number)
+            self._silent.discard(number)
+            self._latest[number] = joint_state(
+                number, result.instant, told, identity.counts_per_turn
+            )
+        for number in self.numbers:
+            missed = number not in result.states
+            self._missed[number] = self._missed.get(number, 0) + 1 if missed else 0
+        self.sync.add(
+            result.instant, {number: told.received_us for number, told in result.states.items()}
+        )
+
+    def _silence(self, number: int) -> float:
+        return self.clock.now() - self._latest[number].instant
+
+    def _raise_fault(self) -> None:
+        self.stop()
+        reports = [faults.read_fault(self.bus, number) for number in self.state.faulted]
+        raise JointFaultError(faults.fault_text(reports))
+
+    # ---- stopping
+
+    def stop(self) -> ArmState:
+        """Stop all joints under control, brakes on, not authorised; returns the state at rest.
+
+        Raises MotionError or LinkError if that cannot be confirmed.
+        """
+        self._motion_pending = True
+        deadline = self.clock.now() + REST_TIMEOUT_S
+        repeat = 0.0
+        while True:
+            if self.clock.now() >= repeat:
+                self.bus.broadcast(messages.STOP, times=3)
+                repeat = self.clock.now() + STOP_PERIOD_S
+            self._exchange()
+            heard = [n for n in self.numbers if self._missed[n] == 0]
+            restless = [
+                n
+                for n in self.numbers
+                if n not in self._silent
+                and (self._missed[n] or self._latest[n].moving or self._latest[n].enabled)
+            ]
+            if heard and not restless:
+                self._motion_pending = False
+                return self.state
+            self._silent |= {n for n in restless if self._silence(n) > REST_TIMEOUT_S / 2}
+            if self.clock.now() > deadline:
+                break
+            self._sleep(WATCH_PERIOD_S)
+        if not heard:
+            raise LinkError(
+                f"no joint on {self.port_name} answers: use the emergency stop if the arm moves"
+            )
+        raise MotionError(
+            f"{_joints(restless)} not at rest {REST_TIMEOUT_S:.0f} s after stop: "
+            "use the emergency stop"
+        )
+
+    @contextmanager
+    def guarded(self) -> Generator[None]:
+        """Stop the arm if the block ends by an exception while motion is pending.
+
+        If the stop cannot be confirmed, the error says so in addition.
+        """
+        self._motion_pending = True
+        try:
+            yield
+        except BaseException as error:
+            if self._motion_pending:
+                self._stop_after(error)
+            raise
+        finally:
+            self._motion_pending = False
+
+    def nothing_pending(self) -> None:
+        """Tell the guard that no motion is pending: what was queued has been dropped."""
+        self._motion_pending = False
+
+    def _stop_after(self, error: BaseException) -> None:
+        try:
+            self.stop()
+        except GuideArmError as second:
+            if isinstance(error, GuideArmError):
+                raise type(error)(f"{error}; then, on stopping: {second}") from None
+            raise
+
+    # ---- drives
+
+    def enable(self) -> ArmState:
+        """Torque on at the present position, brakes off, authorised until stop or disable.
+
+        Raises RefusedError, with all joints off again, if one refuses.
+        """
+        return self._enable(resume=0)
+
+    def resume(self) -> ArmState:
+        """Enable again the joints that `enable` still authorises.
+
+        Joints that are enabled stay as they are. Raises RefusedError before anything changes if a
+        joint needs `enable` first.
+        """
+        state = self.cycle()
+        if state.enabled:
+            return state
+        missing = [joint.number for joint in state.joints if not joint.authorised]
+        if missing:
+            raise RefusedError(f"{_joints(missing)} not enabled: guidearm enable first")
+        return self._enable(resume=1)
+
+    def _enable(self, resume: int) -> ArmState:
+        state = self.cycle()
+        unhomed = [joint.number for joint in state.joints if not joint.homed]
+        if unhomed:
+            raise RefusedError(f"{_joints(unhomed)} not homed: guidearm home first")
+        with self.guarded():
+            for joint in state.joints:
+                if not joint.enabled:
+                    self.bus.request(joint.number, messages.ENABLE, {"resume": resume})
+            return self._wait_for(lambda joint: joint.enabled, ENABLE_TIMEOUT_S, "not enabled")
+
+    def disable(self) -> ArmState:
+        """Stop, brakes on, torque off, not authorised."""
+        with self.guarded():
+            for number in self.numbers:
+                self.bus.request(number, messages.DISABLE)
+            return self._wait_for(
+                lambda joint: not joint.moving and not joint.enabled, REST_TIMEOUT_S, "not at rest"
+            )
+
+    def home(self) -> ArmState:
+        """Set every position by its absolute encoder; raises RefusedError if enabled."""
+        for number in self.numbers:
+            self.bus.request(number, messages.HOME)
+        return self._wait_for(lambda joint: joint.homed, ENABLE_TIMEOUT_S, "not homed")
+
+    def reset_fault(self) -> ArmState:
+        """Clear every latched fault; the joints stay off.
+
+        Raises RefusedError if a joint refuses, because it still moves.
+        """
+        refusals: list[str] = []
+        state = self.poll()
+        for _ in range(RESET_ROUNDS):
+            refusals.clear()
+            for number in state.faulted:
+                try:
+                    self.bus.request(number, messages.RESET_FAULT)
+                except RefusedError as error:
+                    refusals.append(str(error))
+            self._sleep(WATCH_PERIOD_S)
+            state = self.poll()
+            if not state.faulted:
+                return state
+        raise RefusedError(
+            "; ".join(refusals) or f"{_joints(list(state.faulted))} in fault again at once"
+        )
+
+    # ---- motion
+
+    def hold(self, until: float, on_state: OnState | None = None) -> ArmState:
+        """Stay as it is until the instant `until` (s, own clock), asking at 50 Hz.
+
+        `on_state` sees each state. Returns the last one.
+        """
+        while True:
+            state = self.cycle()
+            if on_state is not None:
+                on_state(state)
+            if self.clock.now() >= until:
+                return state
+            with deferred_interrupt():
+                self.clock.sleep_until(min(until, state.time + REST_PERIOD_S))
+
+    def execute(
+        self, segments: streaming.Segments, on_state: OnState | None = None
+    ) -> streaming.MoveRecord:
+        """Run `segments` from the present set-point to their end and settle there.
+
+        Enables again where that is authorised. Raises, with the arm at rest: LimitError or
+        MotionError before anything moved; JointFaultError, SilentJointError, StoppedError in
+        mid-move.
+        """
+        state = self.resume()
+        return streaming.run(self, state, segments, on_state)
+
+    def move_joints(
+        self, q: ArrayLike, speed: float = 1.0, on_state: OnState | None = None
+    ) -> streaming.MoveRecord:
+        """Move all joints to q (n,) rad along a straight joint line, at a share of full speed.
+
+        Raises LimitError before anything moves, and whatever `execute` raises.
+        """
+        goal = np.asarray(q, dtype=np.float64)
+        if goal.shape != (len(self.numbers),) or not np.isfinite(goal).all():
+            raise MotionError(f"a joint position is {len(self.numbers)} finite angles in rad")
+        state = self.resume()
+        return self.execute(self._plan_move(state.q_demand, goal, speed), on_state)
+
+    # ---- waiting
+
+    def _wait_for(
+        self, good: Callable[[JointState], bool], timeout_s: float, what: str
+    ) -> ArmState:
+        """Cycle until all joints are good; MotionError names those that are not in time."""
+        deadline = self.clock.now() + timeout_s
+        while True:
+            state = self.cycle()
+            late = [joint.number for joint in state.joints if not good(joint)]
+            if not late:
+                return state
+            if self.clock.now() > deadline:
+                raise MotionError(f"{_joints(late)} {what} after {timeout_s:g} s")
+            self._sleep(WATCH_PERIOD_S)
+
+    def _sleep(self, duration_s: float) -> None:
+        with deferred_interrupt():
+            self.clock.sleep_until(self.clock.now() + duration_s)
+
+    def _serve(self) -> None:
+        if self._holder is None:
+            return
+        self._holder.poll(self._handle)
+        if self._stop_asked:
+            self._stop_asked = False
+            raise StoppedError("stopped from another shell")
+
+    def _handle(self, request: str) -> dict[str, Any]:
+        if request == holder.STOP:
+            self._stop_asked = True
+            self.stop()
+        return {"port": self.port_name, **self.state.as_dict()}
+
+    # ---- life
+
+    def close(self) -> None:
+        """Give the port back. Enabled joints close their brakes when the link times out."""
+        if self._holder is not None:
+            self._holder.close()
+        self._connection.port.close()
+
+    def __enter__(self) -> Self:
+        """Return the robot itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop if an exception ends the block with torque on, then close."""
+        try:
+            if error is not None and any(joint.enabled for joint in self.state.joints):
+                self._stop_after(error)
+        finally:
+            self.close()
+
+
+def _joints(numbers: list[int]) -> str:
+    if len(numbers) == 1:
+        return f"joint {numbers[0]} is"
+    return f"joints {', '.join(map(str, numbers))} are"

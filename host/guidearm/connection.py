@@ -1,0 +1,39 @@
+"""From a port's URL to an arm that can be moved: ties arm, kinematics and motion together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guidearm.arm import Holder, Robot
+from guidearm.geometry import Array
+from guidearm.kinematics import Arm, load_arm
+from guidearm.link import DEFAULT_BAUD, Connection, open_port
+from guidearm.motion import Segments, hermite_segments, joint_move
+
+
+def connect(url: str, arm: str | Path | Arm = "guide6", baud: int = DEFAULT_BAUD) -> Robot:
+    """Open the port `url`, identify the joints of `arm` and return the robot.
+
+    `arm` is the name of a description, a description file, or a loaded arm. Raises PortError,
+    SilentJointError, VersionMismatchError or ArmDescriptionError; the port is then closed again.
+    """
+    model = arm if isinstance(arm, Arm) else load_arm(arm)
+    return robot_on(open_port(url, baud), model, url)
+
+
+def robot_on(connection: Connection, model: Arm, url: str = "") -> Robot:
+    """Return the robot on an open connection; a physical port is served to other shells."""
+
+    def plan_move(start: Array, goal: Array, speed: float) -> Segments:
+        return hermite_segments(joint_move(start, goal, model, speed))
+
+    served: Holder | None = None
+    try:
+        if connection.physical:
+            served = Holder(url)
+        return Robot(connection, model, plan_move, served)
+    except BaseException:
+        if served is not None:
+            served.close()
+        connection.port.close()
+        raise
