@@ -1,8 +1,7 @@
 """Postures where two singularities meet within rounding: coarse closed form, then Newton.
 
-There the closed form loses half its digits twice (an arc cosine of nearly 1 within another), and a
-pose that is reached, by some 1e-9 m, may find no branch. It happens to a few in 10,000 poses within
-1e-6 rad of such a meeting, and to none elsewhere.
+With the wrist 1e-8 rad from singular, q6 is known to 1e-8 rad only; that shifts axis 4 by 1e-9 m,
+and an arm at full stretch then seems not to reach. Away from such meetings nothing is missed.
 """
 
 from __future__ import annotations

@@ -193,6 +193,23 @@ def test_a_free_wrist_finds_another_q6_where_the_seed_does_not_reach() -> None:
         assert max(worst(T, found, arm)) < 1e-12
 
 
+def test_the_shoulder_branches_meet_without_noise(arm: Arm) -> None:
+    """Where rho is zero q1 is known to all digits, not to the root of the rounding error."""
+    g = arm.geometry
+    rng = np.random.default_rng(11)
+    q = rng.uniform(-np.pi, np.pi, size=(2000, 6))
+    sine = -(g.a2 * np.cos(q[:, 1]) + g.a3 * np.cos(q[:, 1] + q[:, 2])) / g.d5
+    apart = np.abs(np.sin(q[:, 2])) * np.abs(np.sin(q[:, 4])) > 0.1
+    q, sine = q[apart & (np.abs(sine) < 0.9)], sine[apart & (np.abs(sine) < 0.9)]
+    q[:, 3] = np.arcsin(sine) - q[:, 1] - q[:, 2]
+    q = q[np.abs(q[:, 2]) < arm.upper[2]]
+    assert len(q) > 50
+    for one in q:
+        found = arm.inverse(arm.forward(one))
+        assert contains(found, one, 1e-11)
+        assert len(found) <= 4
+
+
 def test_nearest_stays_with_the_posture_it_comes_from(arm: Arm) -> None:
     rng = np.random.default_rng(8)
     q = rng.uniform(arm.lower, arm.upper, size=(300, 6))
