@@ -1,0 +1,90 @@
+"""Eyes on the arm while anything happens: every cycle's joints, every frame of the tracker."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+
+import numpy as np
+
+from guidearm.arm import ArmState
+from guidearm.errors import GuideArmError
+from guidearm.geometry import Array, inverse
+from guidearm.kinematics import Arm
+from guidearm.positioning import MarkerSupervisor, Vision
+from guidearm.tracking import ARM_MARKER, Tracker, TrackerFrame
+
+_REMEMBERED_CYCLES = 2000
+
+
+class HoldRequest(GuideArmError):
+    """A marker has been away for too long to go on moving; the arm must hold."""
+
+
+class Watch:
+    """Called with every state of the arm; gathers frames and supervises the markers.
+
+    While `moving` is set, a marker that is away longer than the supervisor allows raises
+    HoldRequest, which stops the motion; at rest it sets `interrupted`. The supervisor's own
+    MarkerLostError passes through.
+    """
+
+    def __init__(self, model: Arm, tracker: Tracker, start_s: float) -> None:
+        """Watch from instant `start_s` of the robot's clock."""
+        self._model = model
+        self._tracker = tracker
+        self._frames: list[TrackerFrame] = []
+        self._times: deque[float] = deque(maxlen=_REMEMBERED_CYCLES)
+        self._joints: deque[Array] = deque(maxlen=_REMEMBERED_CYCLES)
+        self._supervisor = MarkerSupervisor(
+            tracker.data_sheet, start_s=start_s, expected=self._expected
+        )
+        self.T_base_camera: Array | None = None
+        self.T_flange_arm_marker: Array | None = None
+        self.moving = False
+        self.interrupted = False
+        self.vision = Vision.CLEAR
+
+    @property
+    def markers_visible(self) -> bool:
+        """Whether every marker is in view now."""
+        return self.vision is Vision.CLEAR
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Names of the markers that are away now."""
+        return self._supervisor.lost
+
+    def __call__(self, state: ArmState) -> None:
+        """Take in one cycle."""
+        self._times.append(state.time)
+        self._joints.append(state.q)
+        frames = self._tracker.poll()
+        self._frames += frames
+        self.vision = self._supervisor.update(state.time, frames)
+        if self.vision is Vision.HOLD:
+            self.interrupted = True
+        if self.moving and self.interrupted:
+            raise HoldRequest(f"marker {' and '.join(self.lost)} out of view: the arm holds")
+
+    def frames_since(self, instant: float) -> list[TrackerFrame]:
+        """Return the frames exposed at `instant` (s) or later and forget the older ones."""
+        self._frames = [frame for frame in self._frames if frame.time_s >= instant]
+        return self._frames
+
+    def _expected(self, marker: str, time_s: float) -> Array | None:
+        """T_camera_arm_marker as the joints have it, once the camera has been located."""
+        if marker != ARM_MARKER or self.T_base_camera is None or self.T_flange_arm_marker is None:
+            return None
+        T_base_marker = self._model.forward(self._joints_at(time_s)) @ self.T_flange_arm_marker
+        return inverse(self.T_base_camera) @ T_base_marker
+
+    def _joints_at(self, time_s: float) -> Array:
+        times, joints = list(self._times), self._joints
+        after = bisect_left(times, time_s)
+        if after == 0:
+            return joints[0]
+        if after == len(times):
+            return joints[-1]
+        share = (time_s - times[after - 1]) / (times[after] - times[after - 1])
+        return np.asarray(joints[after - 1] * (1.0 - share) + joints[after] * share)
