@@ -26,7 +26,7 @@ from guidearm_hil.joint_design import RAD_PER_COUNT
 from guidearm_protocol.messages import TURNAROUND_US
 
 MOVING_STEP_US = 2000  # two servo ticks: how late the stop line may reach another joint
-RESTING_STEP_US = 10000
+RESTING_STEP_US = 25000
 GRAVITY_STEP_US = 5000
 _INPUT_STOP_LINE = 1
 _INPUT_EMERGENCY_STOP = 2
@@ -64,8 +64,7 @@ class VirtualBus:
     def __init__(
         self, joints: Sequence[Joint], q: Array, gravity: Callable[[Array], list[float]], baud: int
     ) -> None:
-        """Connect joints standing at true link angles q (n,) rad which take `gravity(q)`
-        (n,) Nm to hold."""
+        """Connect joints at true link angles q (n,) rad; `gravity(q)` (n,) Nm holds them."""
         self.baud = baud
         self.time_us = 0  # up to which the joints were advanced
         self.host_us = 0
@@ -119,6 +118,21 @@ class VirtualBus:
         """Forget what has reached the host and was not read."""
         self._to_host = [t for t in self._to_host if t.end > self.host_us]
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is on the wire for the host, nor can be until it speaks again."""
+        return not self._hear_by and not self._to_host
+
+    @property
+    def due_us(self) -> int:
+        """The next instant at which the joints or the host have something to learn."""
+        due = self.time_us + (MOVING_STEP_US if self._moving else RESTING_STEP_US)
+        if self._hear_by:
+            due = min(due, self._hear_by[0])
+        if self._to_host:
+            due = min(due, self._to_host[0].end)
+        return due
+
     # ---- the joints' side
 
     def advance(self, until_us: int) -> None:
@@ -145,6 +159,12 @@ class VirtualBus:
     def true_motion(self) -> tuple[Array, Array]:
         """Return all steps so far: instants (m,) s and true link angles (m, n) rad."""
         return np.array(self._log_us) * 1e-6, np.array(self._log_q)
+
+    def forget(self, before_us: int) -> None:
+        """Drop the true motion before an instant, which nobody will ask for again."""
+        kept = bisect_left(self._log_us, before_us) - 1
+        if kept > 0:
+            del self._log_us[:kept], self._log_q[:kept]
 
     def _exchange(self, until: int) -> None:
         start = self.time_us

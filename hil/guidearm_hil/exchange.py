@@ -93,8 +93,11 @@ class JointProcess:
         to_joint, self._to = os.pipe()
         self._from, from_joint = os.pipe()
         self._process = subprocess.Popen(
-            [interpreter.path, "-X", "heapsize=1m", image / "main.py"]
-            + [str(to_joint), str(from_joint)],
+            [
+                interpreter.path,
+                *("-X", "heapsize=1m"),
+                *(image / "main.py", str(to_joint), str(from_joint)),
+            ],
             env=interpreter.environment(image),
             pass_fds=(to_joint, from_joint),
             stdin=subprocess.DEVNULL,
@@ -113,7 +116,9 @@ class JointProcess:
         """Process id."""
         return self._process.pid
 
-    def send(self, advance_us: int, load_mnm: int, inputs: int, runs: list[tuple[int, bytes]]) -> None:
+    def send(
+        self, advance_us: int, load_mnm: int, inputs: int, runs: list[tuple[int, bytes]]
+    ) -> None:
         """Ask for an advance; `runs` are (us after its start of the last byte, bytes)."""
         payload = b"".join([_RUN.pack(at, len(data)) + data for at, data in runs])
         self._write(_HEADER.pack(advance_us, load_mnm, inputs, len(payload), 0) + payload)

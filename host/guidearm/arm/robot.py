@@ -34,7 +34,7 @@ from guidearm.link import (
 )
 from guidearm_protocol import messages
 
-REST_PERIOD_S = 0.02  # well inside the joints' link timeout of 0.5 s
+REST_PERIOD_S = 0.05  # well inside the joints' link timeout of 0.5 s
 WATCH_PERIOD_S = 0.01
 FIRST_CYCLES = 20
 SILENT_CYCLES = 5  # in a row, and for at least this long, make a joint silent
@@ -315,7 +315,7 @@ class Robot:
     # ---- motion
 
     def hold(self, until: float, on_state: OnState | None = None) -> ArmState:
-        """Stay as it is until the instant `until` (s, own clock), asking at 50 Hz.
+        """Stay as it is until the instant `until` (s, own clock), asking at 20 Hz.
 
         `on_state` sees each state. Returns the last one.
         """

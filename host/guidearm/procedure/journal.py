@@ -29,7 +29,7 @@ class Journal:
             ) from None
         self.folder = folder
 
-    def write(self, time_s: float, event: str, **details: Any) -> None:
+    def write(self, time_s: float, event: str, **details: object) -> None:
         """Add one event at an instant of the robot's clock, with values for JSON."""
         entry = {"time_s": round(time_s, 6), "event": event, **details}
         self._file.write(json.dumps(entry) + "\n")

@@ -57,9 +57,7 @@ def plan_path(
         T_begin = arm.forward(candidate.q) @ T_flange_guide
         T_end = _behind(T_begin, -APPROACH_M)
         try:
-            approach = straight(
-                arm, T_flange_guide, T_end, candidate.q, APPROACH_M_S, "approach"
-            )
+            approach = straight(arm, T_flange_guide, T_end, candidate.q, APPROACH_M_S, "approach")
             transfer = joint_move(q, candidate.q, arm, speed, label="transfer")
             return Path(candidate, transfer, approach, T_end, tried)
         except (KinematicsError, MotionError) as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,7 @@ from guidearm.procedure.path import (
     straight,
 )
 from guidearm.procedure.tools import Task, ToolCalibration
-from guidearm.procedure.watch import HoldRequest, Watch
+from guidearm.procedure.watch import HoldRequest, Trace, Watch
 from guidearm.tracking import Tracker
 
 SETTLE_S = 0.5
@@ -64,6 +63,7 @@ class Outcome:
         verdict: of the gate, with measurement, the one it judged.
         path: as planned; correction: with the measurements before and after each step.
         motions: every motion in order.
+        trace: what the joints said in every cycle.
         approached_s, judged_s: instants on the robot's clock at rest on the line, uncorrected and
             when the gate was judged.
     """
@@ -74,6 +74,7 @@ class Outcome:
     path: Path
     correction: Correction
     motions: tuple[Motion, ...]
+    trace: Trace
     approached_s: float
     judged_s: float
 
@@ -117,9 +118,7 @@ class Procedure:
             T_base_camera, seen = self._map()
             path = self._plan(T_base_camera @ seen.T_camera_patient @ line.pose(STANDOFF_M))
             model = robot.model
-            self._follow(
-                "transfer", lambda q: joint_move(q, path.candidate.q, model, self._speed)
-            )
+            self._follow("transfer", lambda q: joint_move(q, path.candidate.q, model, self._speed))
             self._follow("approach", lambda q: self._straight(path.T_base_guide, q, APPROACH_M_S))
             approached_s = robot.clock.now()
             correction = correct(
@@ -158,6 +157,7 @@ class Procedure:
             path=path,
             correction=correction,
             motions=tuple(self._motions),
+            trace=self._watch.trace,
             approached_s=approached_s,
             judged_s=judged_s,
         )
@@ -189,9 +189,7 @@ class Procedure:
         """Plan the whole way and say what will move."""
         robot = self._robot
         q = robot.state.q_demand
-        path = plan_path(
-            robot.model, self._tools.T_flange_guide, T_base_line, q, speed=self._speed
-        )
+        path = plan_path(robot.model, self._tools.T_flange_guide, T_base_line, q, speed=self._speed)
         travel = np.degrees(path.candidate.q - q)
         self._note(
             "planned",
@@ -295,7 +293,7 @@ class Procedure:
             limits=limits,
         )
 
-    def _note(self, event: str, line: str, **details: Any) -> None:
+    def _note(self, event: str, line: str, **details: object) -> None:
         self._journal.write(self._robot.clock.now(), event, **details)
         self._say(line)
 

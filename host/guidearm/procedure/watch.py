@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,14 @@ from guidearm.kinematics import Arm
 from guidearm.positioning import MarkerSupervisor, Vision
 from guidearm.tracking import ARM_MARKER, Tracker, TrackerFrame
 
-_REMEMBERED_CYCLES = 2000
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What the joints said over a procedure: time_s (n,), q and q_demand (n, 6) rad."""
+
+    time_s: Array
+    q: Array
+    q_demand: Array
 
 
 class HoldRequest(GuideArmError):
@@ -34,8 +41,9 @@ class Watch:
         self._model = model
         self._tracker = tracker
         self._frames: list[TrackerFrame] = []
-        self._times: deque[float] = deque(maxlen=_REMEMBERED_CYCLES)
-        self._joints: deque[Array] = deque(maxlen=_REMEMBERED_CYCLES)
+        self._times: list[float] = []
+        self._joints: list[Array] = []
+        self._demands: list[Array] = []
         self._supervisor = MarkerSupervisor(
             tracker.data_sheet, start_s=start_s, expected=self._expected
         )
@@ -59,6 +67,7 @@ class Watch:
         """Take in one cycle."""
         self._times.append(state.time)
         self._joints.append(state.q)
+        self._demands.append(state.q_demand)
         frames = self._tracker.poll()
         self._frames += frames
         self.vision = self._supervisor.update(state.time, frames)
@@ -66,6 +75,11 @@ class Watch:
             self.interrupted = True
         if self.moving and self.interrupted:
             raise HoldRequest(f"marker {' and '.join(self.lost)} out of view: the arm holds")
+
+    @property
+    def trace(self) -> Trace:
+        """Every cycle so far."""
+        return Trace(np.array(self._times), np.array(self._joints), np.array(self._demands))
 
     def frames_since(self, instant: float) -> list[TrackerFrame]:
         """Return the frames exposed at `instant` (s) or later and forget the older ones."""
@@ -80,7 +94,7 @@ class Watch:
         return inverse(self.T_base_camera) @ T_base_marker
 
     def _joints_at(self, time_s: float) -> Array:
-        times, joints = list(self._times), self._joints
+        times, joints = self._times, self._joints
         after = bisect_left(times, time_s)
         if after == 0:
             return joints[0]
