@@ -36,7 +36,7 @@ class Scene:
         self.number = 0
 
     def run(self, until_s: float) -> list[tuple[float, Vision]]:
-        """Record what the supervisor says as each frame arrives, until a time of the host's clock."""
+        """Record what the supervisor says as each frame arrives, until a host time."""
         said: list[tuple[float, Vision]] = []
         while (now_s := self.number / 60 + SHEET.latency_s) <= until_s:
             silent = self.number / 60 >= self.silent_from_s
