@@ -3,7 +3,6 @@
 from array import array
 
 from guidearm_protocol import messages as wire
-
 from joint import parameters, segments, servo
 
 
@@ -81,7 +80,7 @@ class Drive:
         return wire.REASON_NONE
 
     def stop(self) -> int:
-        """Controlled stop, then brake; never refused and never kept waiting."""
+        """Stop under control, then brake; never refused and never kept waiting."""
         self.state[servo.STOP_REQUEST] = 1
         return wire.REASON_NONE
 
@@ -93,7 +92,7 @@ class Drive:
         return wire.REASON_NONE
 
     def home(self) -> int:
-        """Reference the position on the absolute output encoder."""
+        """Set the position by the absolute output encoder."""
         if self.state[servo.MODE] != servo.OFF:
             return wire.REASON_ENABLED
         self.state[servo.COMMAND] = servo.HOME
@@ -101,7 +100,8 @@ class Drive:
 
     def set_clock(self, joint_us: int, host_us: int, drift: int) -> int:
         """Give the relation of the joint's clock to the host's. Refused between START and end."""
-        if self.state[servo.MODE] == servo.ARMED:
+        mode = self.state[servo.MODE]
+        if mode == servo.ARMED or mode == servo.RUN:
             return wire.REASON_MOVING
         self.state[servo.ARGUMENT] = joint_us
         self.state[servo.ARGUMENT + 1] = host_us
@@ -110,13 +110,20 @@ class Drive:
         return wire.REASON_NONE
 
     def start(self, host_us: int) -> None:
-        """Arm the queued segments for an instant of the host's clock."""
-        self.state[servo.ARGUMENT] = host_us
-        self.state[servo.COMMAND] = servo.START
+        """Arm the queued segments for an instant of the host's clock.
+
+        Dropped while another command waits for the tick, whose arguments these would replace.
+        """
+        pending = self.state[servo.COMMAND]
+        if pending == 0 or pending == servo.START:
+            self.state[servo.ARGUMENT] = host_us
+            self.state[servo.COMMAND] = servo.START
 
     def cancel(self) -> None:
-        """Forget queued segments that have not started."""
-        self.state[servo.COMMAND] = servo.CANCEL
+        """Forget queued segments that have not started, and a START that the tick has not seen."""
+        pending = self.state[servo.COMMAND]
+        if pending == 0 or pending == servo.START:
+            self.state[servo.COMMAND] = servo.CANCEL
 
     def set_parameter(self, index: int, value: int) -> int:
         """Change one parameter until the next power cycle."""
@@ -148,6 +155,10 @@ class Drive:
             or velocity > wire.SET_POINT[1][4]
         ):
             self.segment_refused = True
-        elif segments.push(self.state, self.ring, position, velocity, duration):
+            return
+        result = segments.push(self.state, self.ring, position, velocity, duration)
+        if result == segments.QUEUED:
             self.segment = number
             self.segment_refused = False
+        elif result == segments.TOO_FAST:
+            self.segment_refused = True

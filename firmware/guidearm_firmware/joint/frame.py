@@ -7,6 +7,8 @@ frame is decoded where it lies and its content is again at `buffer[1:]`.
 from array import array
 
 import micropython
+from micropython import const
+
 from guidearm_protocol.messages import (
     BROADCAST,
     CRC_BYTES,
@@ -14,7 +16,6 @@ from guidearm_protocol.messages import (
     MAX_DECODED_BYTES,
     MIN_DECODED_BYTES,
 )
-from micropython import const
 
 FRAME_BUFFER_BYTES = MAX_DECODED_BYTES + 3  # code, content, delimiter, one to spare
 
@@ -37,7 +38,7 @@ NOT_MINE = const(0)
 DAMAGED = const(-1)
 
 
-def _crc_table():
+def _crc_table() -> "array[int]":
     """Return the 256 steps of the reflected polynomial 0xEDB88320 as signed 32-bit words."""
     table = array("i", [0] * 256)
     for index in range(256):
@@ -118,8 +119,10 @@ def open_frame(buffer: object, length: int, address: int, table: object) -> int:
         or b[i + 3] != (crc >> 24) & 0xFF
     ):
         return DAMAGED
-    if b[2] != address and b[2] != _BROADCAST or b[1] & _FROM_JOINT:
+    if (b[2] != address and b[2] != _BROADCAST) or b[1] & _FROM_JOINT:
         return NOT_MINE
+    if b[1] < 16 or b[1] & 15:
+        return DAMAGED  # no version, or bits that have no meaning yet
     return end - 1
 
 

@@ -10,7 +10,7 @@ import struct
 # (name, unit, lowest, highest, default). The first servo ones stand in the order of the servo's
 # parameter words, from P_COUNTS_PER_TURN on.
 PARAMETERS = (
-    ("counts_per_turn", "motor count per output turn", 1024, 1 << 19, 409600),
+    ("counts_per_turn", "motor count per output turn, in 1024s", 1024, 1 << 19, 409600),
     ("kp", "Q16 per tick: speed asked per position error", 1, 2047, 1638),
     ("kv", "Q8 duty per count/tick: duty per speed error", 1, 4095, 628),
     ("ki", "Q16 duty per count/tick and tick", 0, 4095, 1000),
@@ -32,12 +32,13 @@ PARAMETERS = (
     ("arm_id", "0..65535", 0, 65535, 0),
 )
 SERVO_PARAMETERS = 16
+COUNTS_PER_TURN = 0
 LOWER_LIMIT = 16
 UPPER_LIMIT = 17
 ADDRESS = 18
 ARM_ID = 19
 # what identifies the joint cannot change while a host talks to it
-READ_ONLY = (0, ADDRESS, ARM_ID)
+READ_ONLY = (COUNTS_PER_TURN, ADDRESS, ARM_ID)
 
 _FORMAT = "<" + "i" * len(PARAMETERS)
 STORED_BYTES = struct.calcsize(_FORMAT) + 4
@@ -50,6 +51,8 @@ def defaults() -> "list[int]":
 
 def in_bounds(index: int, value: int) -> bool:
     """Tell whether a value may be stored at a table index."""
+    if index == COUNTS_PER_TURN and value % 1024:
+        return False  # the servo compares both encoders in 1/1024 turn
     return PARAMETERS[index][2] <= value <= PARAMETERS[index][3]
 
 

@@ -14,6 +14,7 @@ from joint.servo import (
     END_SPEED,
     HEAD,
     P_COUNTS_PER_TURN,
+    P_OVER_SPEED,
     RING_SLOTS,
     SET_POINT,
     SLOT_C1,
@@ -31,6 +32,7 @@ _HEAD = const(15)
 _TAIL = const(16)
 _SET_POINT = const(20)
 _P_COUNTS_PER_TURN = const(51)
+_P_OVER_SPEED = const(59)
 _SLOT_START = const(0)
 _SLOT_C1 = const(1)
 _SLOT_C2 = const(2)
@@ -39,24 +41,29 @@ _SLOT_DURATION = const(4)
 _SLOT_END_SPEED = const(5)
 _RING_SLOTS = const(64)
 if (
-    _END_SPEED, _HEAD, _TAIL, _SET_POINT, _P_COUNTS_PER_TURN, _RING_SLOTS,
+    _END_SPEED, _HEAD, _TAIL, _SET_POINT, _P_COUNTS_PER_TURN, _P_OVER_SPEED, _RING_SLOTS,
     _SLOT_START, _SLOT_C1, _SLOT_C2, _SLOT_C3, _SLOT_DURATION, _SLOT_END_SPEED,
 ) != (
-    END_SPEED, HEAD, TAIL, SET_POINT, P_COUNTS_PER_TURN, RING_SLOTS,
+    END_SPEED, HEAD, TAIL, SET_POINT, P_COUNTS_PER_TURN, P_OVER_SPEED, RING_SLOTS,
     SLOT_START, SLOT_C1, SLOT_C2, SLOT_C3, SLOT_DURATION, SLOT_END_SPEED,
 ):  # fmt: skip
     raise ImportError("segments.py disagrees with servo.py")
 
 MIN_SEGMENT_US = 1000
-_MAX_STEP = const(0x400000)  # Q8 counts: 16,384 counts, 2 turn/s for 20 ms
+
+# what `push` answers
+QUEUED = const(1)
+FULL = const(0)
+TOO_FAST = const(-1)
 
 
 @micropython.viper
 def push(state: object, ring: object, position: int, velocity: int, duration: int) -> int:
     """Append a segment ending at `position` (turn/2^24) and `velocity` (turn/2^24/s).
 
-    `duration` is in us. Returns 1, or 0 when the ring is full or the step is too long for the
-    fixed-point range. The caller has checked the position limits.
+    `duration` is in us. Returns QUEUED, FULL, or TOO_FAST when the segment's mean speed or its
+    end speed is above the over-speed limit; with it the step stays under 10,240 counts, 4.2e7
+    in Q12. The caller has checked the bounds of the arguments and the position limits.
     """
     s = ptr32(state)
     r = ptr32(ring)
@@ -65,7 +72,7 @@ def push(state: object, ring: object, position: int, velocity: int, duration: in
     head = s[_HEAD]
     following = (head + 1) & (_RING_SLOTS - 1)
     if following == s[_TAIL]:
-        return 0
+        return FULL
     c16 = s[_P_COUNTS_PER_TURN] >> 4
     end = (position >> 12) * c16 + (((position & 0xFFF) * c16 + 0x800) >> 12)
     # duration / 2^20 us, Q3 finer than us: 2^20 / 10^6 = 4295 / 4096 to 8e-6
@@ -90,9 +97,13 @@ def push(state: object, ring: object, position: int, velocity: int, duration: in
         v = v >> 3
     from_tangent = ((v >> 12) * c16 + (((v & 0xFFF) * c16) >> 12)) >> 4
     step = end - start
-    if step > _MAX_STEP or step < 0 - _MAX_STEP:
-        return 0
+    limit = (s[_P_OVER_SPEED] >> 3) * duration // 125
+    if step > limit or step < 0 - limit:
+        return TOO_FAST
     step = step << 4
+    limit = limit << 4
+    if tangent > limit or tangent < 0 - limit:
+        return TOO_FAST
     slot = head << 3
     r[slot + _SLOT_START] = start
     r[slot + _SLOT_C1] = from_tangent
@@ -102,7 +113,7 @@ def push(state: object, ring: object, position: int, velocity: int, duration: in
     r[slot + _SLOT_END_SPEED] = velocity
     s[_END_SPEED] = velocity
     s[_HEAD] = following  # last: from here on the tick may take it
-    return 1
+    return QUEUED
 
 
 @micropython.viper

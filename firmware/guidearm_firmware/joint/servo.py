@@ -6,16 +6,16 @@ interrupt fills the inputs, calls `tick` once and applies the outputs.
 Numbers and why nothing overflows 31 signed bits
 - positions: motor counts, and Q8 (1/256 count). +-4 output turns of 409,600 counts are
   1.7e6 counts, 4.2e8 in Q8 (limit 1.07e9).
-- a segment's polynomial: Q12 counts relative to its start. 2 turn/s over 20 ms is 16,384 counts,
-  6.7e7 in Q12; 3 times that plus two tangents stays under 3.4e8.
+- a segment's polynomial: Q12 counts relative to its start. Steps and tangents stay under 10,240
+  counts (`segments.push`), 4.2e7 in Q12; three steps and three tangents are 2.5e8.
 - set-point speed and acceleration: Q16 counts per tick (per tick squared). 2 turn/s is 819 counts
   a tick, 5.4e7. Measured speed: Q8 counts per tick.
 - products are taken after clamping, the bounds stand where they are taken.
 Right on 64-bit builds too: a word is loaded as `(s[i] ^ m) - m`, which restores its sign there
 and changes nothing where words have 32 bits.
 
-Hand-over from the main loop: it writes the arguments, then COMMAND, one word; the tick takes the
-command and clears that word. STOP_REQUEST is a word of its own, so a stop is never kept waiting.
+Hand-over from the main loop: it writes the arguments, then COMMAND, which the tick takes and
+clears. STOP_REQUEST is a word of its own, so a stop is never kept waiting.
 """
 
 import micropython
@@ -100,12 +100,11 @@ INPUT_EMERGENCY_STOP = const(2)
 
 # COMMAND
 ENABLE = const(1)  # ARGUMENT: 1 = resume only
-DISABLE = const(2)
-RESET = const(3)
-START = const(4)  # ARGUMENT: host us
-CANCEL = const(5)
-HOME = const(6)
-SET_CLOCK = const(7)  # ARGUMENT: joint us, host us, drift 2^-26
+RESET = const(2)
+START = const(3)  # ARGUMENT: host us
+CANCEL = const(4)
+HOME = const(5)
+SET_CLOCK = const(6)  # ARGUMENT: joint us, host us, drift 2^-26
 
 # MODE
 OFF = const(0)
@@ -150,7 +149,8 @@ _HALF_TIME = const(0x20000000)
 
 
 @micropython.viper
-def tick(state: object, ring: object):
+def tick(state: object, ring: object) -> object:
+    """Take the inputs and one command, move the set-point, and put out duty, bridge and brake."""
     s = ptr32(state)
     r = ptr32(ring)
     m = 0x20000000
@@ -178,37 +178,35 @@ def tick(state: object, ring: object):
     command = s[COMMAND]
     if command != 0:
         if command == ENABLE:
-            if drive == SWITCH_ON_DISABLED or drive == SWITCHED_ON:
-                if s[SEQUENCE] == 0 and (s[ARGUMENT] == 0 or s[AUTHORISED] != 0):
-                    s[AUTHORISED] = 1
-                    drive = SWITCHED_ON
-                    # nothing of an earlier motion may act on a later one
-                    s[SET_POINT] = position << 8
-                    s[SET_SPEED] = 0
-                    s[SET_ACCELERATION] = 0
-                    s[INTEGRAL] = 0
-                    s[TAIL] = s[HEAD]
-                    mode = HOLD
-                    s[BRIDGE] = 1
-                    s[BRAKE] = 1
-                    s[SEQUENCE] = _RELEASING
-                    s[TIMER] = s[P_BRAKE_TICKS]
-        elif command == DISABLE:
-            s[STOP_REQUEST] = 1
+            ready = (drive == SWITCH_ON_DISABLED or drive == SWITCHED_ON) and s[SEQUENCE] == 0
+            if ready and (s[ARGUMENT] == 0 or s[AUTHORISED] != 0):
+                s[AUTHORISED] = 1
+                drive = SWITCHED_ON
+                # nothing of an earlier motion may act on a later one
+                s[SET_POINT] = position << 8
+                s[SET_SPEED] = 0
+                s[SET_ACCELERATION] = 0
+                s[RAMP_REMAINDER] = 0
+                s[INTEGRAL] = 0
+                s[TAIL] = s[HEAD]
+                mode = HOLD
+                s[BRIDGE] = 1
+                s[BRAKE] = 1
+                s[SEQUENCE] = _RELEASING
+                s[TIMER] = s[P_BRAKE_TICKS]
         elif command == RESET:
             if drive == FAULT_STATE:
                 drive = SWITCH_ON_DISABLED
                 s[FAULT] = 0
                 s[PULL_LINE] = 0
         elif command == START:
-            ahead = ((s[ARGUMENT] - s[CLOCK_HOST]) & _TIME) - (
-                (now - s[CLOCK_JOINT]) & _TIME
-            )  # drift is far below the lead that START is given
+            # drift is far below the lead that START is given
+            ahead = s[ARGUMENT] - s[CLOCK_HOST] - now + s[CLOCK_JOINT]
             ahead = ((ahead + _HALF_TIME) & _TIME) - _HALF_TIME
-            if drive == OPERATION_ENABLED and s[CLOCK_SET] != 0 and ahead > 0:
-                if (mode == HOLD or mode == ARMED) and s[HEAD] != s[TAIL]:
-                    s[SEGMENT_START] = s[ARGUMENT]
-                    mode = ARMED
+            waiting = (mode == HOLD or mode == ARMED) and s[HEAD] != s[TAIL]
+            if waiting and drive == OPERATION_ENABLED and s[CLOCK_SET] != 0 and ahead > 0:
+                s[SEGMENT_START] = s[ARGUMENT]
+                mode = ARMED
         elif command == CANCEL:
             if mode == ARMED or mode == HOLD:
                 s[TAIL] = s[HEAD]
@@ -237,18 +235,13 @@ def tick(state: object, ring: object):
         if mode != OFF and drive < QUICK_STOP_ACTIVE:
             drive = QUICK_STOP_ACTIVE
             s[NEXT_STATE] = SWITCH_ON_DISABLED
-            if s[SEQUENCE] == 0:
-                mode = RAMP
-            else:
-                s[SEQUENCE] = _APPLYING
-                s[TIMER] = s[P_BRAKE_TICKS]
-                s[BRAKE] = 0
+            mode = RAMP
         elif drive == SWITCHED_ON:
             drive = SWITCH_ON_DISABLED
         elif drive == QUICK_STOP_ACTIVE:
             s[NEXT_STATE] = SWITCH_ON_DISABLED
-    late = (now - s[LAST_FRAME]) & _TIME
-    if late > s[P_LINK_TIMEOUT] and late < _HALF_TIME and drive == OPERATION_ENABLED:
+    late = (((now - s[LAST_FRAME]) + _HALF_TIME) & _TIME) - _HALF_TIME
+    if late > s[P_LINK_TIMEOUT] and drive == OPERATION_ENABLED:
         if mode == RUN:
             fault = _LINK_TIMEOUT
         elif mode == HOLD or mode == ARMED:
@@ -261,10 +254,14 @@ def tick(state: object, ring: object):
     set_speed = (s[SET_SPEED] ^ m) - m
     acceleration = 0
     if mode == ARMED or mode == RUN:
-        # host time: joint time, corrected. 60 s of 2^-10 s times 2^14 of drift is 9.6e8
+        # host time: joint time, corrected. 67 s in 2^-10 s times 2^14 of drift is 2^30
         since = (((now - s[CLOCK_JOINT]) + _HALF_TIME) & _TIME) - _HALF_TIME
         drift = (s[CLOCK_DRIFT] ^ m) - m
-        host = s[CLOCK_HOST] + since + (((since >> 10) * drift) >> 16)
+        host = (s[CLOCK_HOST] + since + (((since >> 10) * drift) >> 16)) & _TIME
+        if since > 0x2000000:
+            # a long move: count on from here, before that product grows out of range
+            s[CLOCK_JOINT] = now
+            s[CLOCK_HOST] = host
         elapsed = (((host - s[SEGMENT_START]) + _HALF_TIME) & _TIME) - _HALF_TIME
         if mode == ARMED and elapsed >= 0:
             mode = RUN
@@ -293,7 +290,7 @@ def tick(state: object, ring: object):
             c3 = (r[slot + SLOT_C3] ^ m) - m
             if mode == RUN:
                 # products split at 15 bits: the upper part is below 2^14, the lower below 2^15
-                u = (elapsed << 15) // duration
+                u = ((elapsed << 15) + (duration >> 1)) // duration
                 c = (c3 >> 15) * u + (((c3 & 0x7FFF) * u) >> 15) + c2
                 c = (c >> 15) * u + (((c & 0x7FFF) * u) >> 15) + c1
                 c = (c >> 15) * u + (((c & 0x7FFF) * u) >> 15)
@@ -333,7 +330,7 @@ def tick(state: object, ring: object):
         step = v + s[RAMP_REMAINDER]
         s[RAMP_REMAINDER] = step & 255
         set_point += step >> 8
-        if v == 0 and s[SEQUENCE] == 0:
+        if v == 0 and s[SEQUENCE] != _APPLYING:
             # at rest: the brake closes while torque still holds
             s[SEQUENCE] = _APPLYING
             s[TIMER] = s[P_BRAKE_TICKS]
@@ -392,22 +389,29 @@ def tick(state: object, ring: object):
                 integral = -0x7FFF00
             s[INTEGRAL] = integral
 
-        # ---- limits, the gravest cause first
-        if s[INPUTS] & INPUT_EMERGENCY_STOP:
-            fault = _EMERGENCY_STOP
-        elif s[INPUTS] & INPUT_STOP_LINE and s[PULL_LINE] == 0:
-            fault = _STOP_LINE
-        elif error > s[P_FOLLOWING] << 8 or error < 0 - (s[P_FOLLOWING] << 8):
-            fault = _FOLLOWING_ERROR
-        elif speed > s[P_OVER_SPEED] or speed < 0 - s[P_OVER_SPEED]:
-            fault = _OVER_SPEED
-        elif position < (s[P_LOWER] ^ m) - m or position > (s[P_UPPER] ^ m) - m:
-            fault = _POSITION_LIMIT
+        # ---- limits. First what torque cannot mend: running away, or encoders that contradict
+        # each other, or a ramp that is not followed
+        lost = 0
+        if speed > s[P_OVER_SPEED] or speed < 0 - s[P_OVER_SPEED]:
+            lost = _OVER_SPEED
         elif ticks & 7 == 0 and s[HOMED] != 0:
             gap = (position << 4) // (s[P_COUNTS_PER_TURN] >> 10) - s[OUTPUT]
             gap = ((gap + 8192) & 16383) - 8192
             if gap > s[P_DISAGREE] or gap < 0 - s[P_DISAGREE]:
-                fault = _ENCODERS_DISAGREE
+                lost = _ENCODERS_DISAGREE
+        far = s[P_FOLLOWING] << 8
+        if error > far + far or error < 0 - far - far:
+            lost = _FOLLOWING_ERROR
+        if s[INPUTS] & INPUT_EMERGENCY_STOP:
+            fault = _EMERGENCY_STOP
+        elif lost != 0:
+            fault = lost
+        elif error > far or error < 0 - far:
+            fault = _FOLLOWING_ERROR
+        elif position < (s[P_LOWER] ^ m) - m or position > (s[P_UPPER] ^ m) - m:
+            fault = _POSITION_LIMIT
+        elif fault == 0 and s[INPUTS] & INPUT_STOP_LINE and s[PULL_LINE] == 0:
+            fault = _STOP_LINE  # last: another joint has the cause
         if fault != 0 and drive < FAULT_REACTION_ACTIVE:
             s[FAULT] = fault
             s[FAULT_TIME] = now
@@ -416,18 +420,17 @@ def tick(state: object, ring: object):
             s[FAULT_SPEED] = speed
             s[FAULT_CURRENT] = s[CURRENT]
             s[FAULT_STATE_BEFORE] = drive
-            s[FAULT_LATE] = late
+            s[FAULT_LATE] = late if late > 0 else 0
             s[AUTHORISED] = 0
             if fault != _STOP_LINE:
                 s[PULL_LINE] = 1
             drive = FAULT_REACTION_ACTIVE
             s[NEXT_STATE] = FAULT_STATE
-            if s[SEQUENCE] == _RELEASING:
-                s[SEQUENCE] = _APPLYING
-                s[TIMER] = s[P_BRAKE_TICKS]
-                s[BRAKE] = 0
-            elif s[SEQUENCE] == 0:
-                mode = RAMP
+            mode = RAMP  # at the next tick; where it stands still, the brake closes at once
+        if lost != 0:
+            s[SEQUENCE] = _APPLYING
+            s[TIMER] = 1  # torque off in this very tick
+            s[BRAKE] = 0
 
     # ---- brake sequence
     sequence = s[SEQUENCE]
@@ -436,7 +439,8 @@ def tick(state: object, ring: object):
         if s[TIMER] <= 0:
             s[SEQUENCE] = 0
             if sequence == _RELEASING:
-                drive = OPERATION_ENABLED
+                if drive == SWITCHED_ON:
+                    drive = OPERATION_ENABLED
             else:
                 s[BRIDGE] = 0
                 duty = 0

@@ -10,9 +10,9 @@ import sys
 from array import array
 
 import micropython
-from guidearm_protocol import messages as wire
 from micropython import const
 
+from guidearm_protocol import messages as wire
 from joint import frame, parameters, segments, servo
 from joint.drive import Drive
 
@@ -30,14 +30,23 @@ _REPLY = const(8)  # after boot and result
 _CYCLE_BYTES = const(8)
 _SET_POINT_BYTES = const(8)
 _HALF = const(0x8000)
+_MAX_DRIFT = const(1 << 14)
+_LAST_US = const(0x3FFFFFFF)
+_ALL_JOINTS = const(0xFFF)
 
 _REQUEST_BYTES = {entry[0]: wire.body_size(entry[2]) for entry in wire.MESSAGES}
 _STATE_FORMAT = wire.body_format(wire.STATE)
 _STATE_BYTES = wire.body_size(wire.STATE)
-_FAULT_FORMAT = wire.body_format(wire.reply_fields(wire.FAULT))
-_COUNTERS_FORMAT = wire.body_format(wire.reply_fields(wire.COUNTERS))
-_IDENTIFY_FORMAT = wire.body_format(wire.reply_fields(wire.IDENTIFY))
-_VALUE_FORMAT = wire.body_format(wire.reply_fields(wire.GET_PARAMETER))
+_FAULT_FIELDS = wire.reply_fields(wire.FAULT) or ()
+_FAULT_FORMAT = wire.body_format(_FAULT_FIELDS)
+_FAULT_BYTES = wire.body_size(_FAULT_FIELDS)
+_COUNTERS_FIELDS = wire.reply_fields(wire.COUNTERS) or ()
+_COUNTERS_FORMAT = wire.body_format(_COUNTERS_FIELDS)
+_COUNTERS_BYTES = wire.body_size(_COUNTERS_FIELDS)
+_IDENTIFY_FIELDS = wire.reply_fields(wire.IDENTIFY) or ()
+_IDENTIFY_FORMAT = wire.body_format(_IDENTIFY_FIELDS)
+_IDENTIFY_BYTES = wire.body_size(_IDENTIFY_FIELDS)
+_VALUE_FORMAT = wire.body_format(wire.reply_fields(wire.GET_PARAMETER) or ())
 _WORD_BITS = 32 if sys.maxsize == 0x7FFFFFFF else 64
 
 
@@ -59,6 +68,15 @@ def _speed_to_angle(speed: int, counts_per_turn: int) -> int:
     return (speed * 1000 // (counts_per_turn >> 10)) << 6
 
 
+@micropython.viper
+def _count(mask: int) -> int:
+    """Return how many of the low 16 bits are set."""
+    mask = (mask & 0x5555) + ((mask >> 1) & 0x5555)
+    mask = (mask & 0x3333) + ((mask >> 2) & 0x3333)
+    mask = (mask & 0x0F0F) + ((mask >> 4) & 0x0F0F)
+    return (mask + (mask >> 8)) & 31
+
+
 def _clamp16(value: int) -> int:
     return -32768 if value < -32768 else 32767 if value > 32767 else value
 
@@ -74,7 +92,7 @@ class Session:
         self.address = drive.parameters[parameters.ADDRESS]
         self.table_hash = wire.table_hash()
         self.boot = board.boot_count & 0xFF
-        self.nonce = -1  # none yet: only frozen messages execute
+        self.nonce = -1  # none yet: only IDENTIFY and STOP execute
         self.last = 0  # sequence of the newest addressed request, and its CRC
         self.last_crc_low = 0
         self.last_crc_high = 0
@@ -135,13 +153,16 @@ class Session:
         elif self.last_broadcast >= 0 and not 0 < (sequence - self.last_broadcast) & 0xFFFF < _HALF:
             self.stale += 1
             return
-        self.last_broadcast = sequence
+        else:
+            self.last_broadcast = sequence
         self._heard()
         self.executed += 1
         if message == wire.CYCLE and body >= _CYCLE_BYTES:
             self._cycle(sequence, body)
         elif message == wire.START and body == 4:
-            self.drive.start(frame.get_i32(self._frame, _BODY))
+            instant = frame.get_i32(self._frame, _BODY)
+            if 0 <= instant <= _LAST_US:
+                self.drive.start(instant)
         elif message == wire.CANCEL:
             self.drive.cancel()
 
@@ -154,15 +175,22 @@ class Session:
             if nonce != self.nonce:
                 self.nonce = nonce
                 self.last_broadcast = -1
-        elif message != wire.STOP:
+        else:
+            if message == wire.STOP:
+                self.drive.stop()  # whatever its sequence
             newer = (sequence - self.last) & 0xFFFF
             if newer == 0 and crc_low == self.last_crc_low and crc_high == self.last_crc_high:
                 self.repeated += 1
                 self._transmit(self._reply, self._reply_bytes)
                 return
             if self.nonce < 0 or newer == 0 or newer >= _HALF:
+                if message == wire.STOP:
+                    # done; its sender takes no part in this session's sequence
+                    self._answer_aside(message, sequence, wire.OK, _REPLY)
+                    return
                 self.stale += 1
-                self._answer(message, sequence, wire.STALE, wire.REASON_NONE)
+                self._state_reply[_REPLY] = wire.REASON_NONE
+                self._answer_aside(message, sequence, wire.STALE, _REPLY + 1)
                 return
         self.last = sequence
         self.last_crc_low = crc_low
@@ -202,35 +230,47 @@ class Session:
         elif drive.busy():
             self._answer(message, sequence, wire.BUSY, wire.REASON_NONE)
         elif message == wire.ENABLE:
-            self._answer_reason(message, sequence, drive.enable(f[_BODY]))
+            if f[_BODY] > 1:
+                self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+            else:
+                self._answer_reason(message, sequence, drive.enable(f[_BODY]))
         elif message == wire.RESET_FAULT:
             self._answer_reason(message, sequence, drive.reset_fault())
         elif message == wire.HOME:
             self._answer_reason(message, sequence, drive.home())
         elif message == wire.SET_CLOCK:
-            reason = drive.set_clock(
-                frame.get_i32(f, _BODY), frame.get_i32(f, _BODY + 4), frame.get_i32(f, _BODY + 8)
-            )
-            self._answer_reason(message, sequence, reason)
+            self._set_clock(sequence)
         else:
             self._answer(message, sequence, wire.UNKNOWN_MESSAGE, wire.REASON_NONE)
+
+    def _set_clock(self, sequence: int) -> None:
+        joint_us = frame.get_i32(self._frame, _BODY)
+        host_us = frame.get_i32(self._frame, _BODY + 4)
+        drift = frame.get_i32(self._frame, _BODY + 8)
+        instants = 0 <= joint_us <= _LAST_US and 0 <= host_us <= _LAST_US
+        if not instants or not -_MAX_DRIFT <= drift <= _MAX_DRIFT:
+            self._answer(wire.SET_CLOCK, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+        else:
+            reason = self.drive.set_clock(joint_us, host_us, drift)
+            self._answer_reason(wire.SET_CLOCK, sequence, reason)
 
     def _cycle(self, sequence: int, body: int) -> None:
         f = self._frame
         joints = frame.get_u16(f, _BODY)
         bit = 1 << (self.address - 1)
-        if not joints & bit:
-            return
-        rank = 0
-        below = joints & (bit - 1)
-        while below:
-            rank += below & 1
-            below >>= 1
         duration = frame.get_u16(f, _BODY + 6)
-        at = _BODY + _CYCLE_BYTES + rank * _SET_POINT_BYTES
-        if duration and at + _SET_POINT_BYTES <= _BODY + body:
+        set_points = body - _CYCLE_BYTES
+        expected = _count(joints) * _SET_POINT_BYTES if duration else 0
+        if not joints & bit or joints > _ALL_JOINTS or set_points != expected:
+            return
+        rank = _count(joints & (bit - 1))
+        if duration:
+            at = _BODY + _CYCLE_BYTES + rank * _SET_POINT_BYTES
             self.drive.offer(
-                frame.get_u16(f, _BODY + 4), frame.get_i32(f, at), frame.get_i32(f, at + 4), duration
+                frame.get_u16(f, _BODY + 4),
+                frame.get_i32(f, at),
+                frame.get_i32(f, at + 4),
+                duration,
             )
         received = self.board.received_us()
         slot = _later(received, wire.TURNAROUND_US + rank * frame.get_u16(f, _BODY + 2))
@@ -291,13 +331,14 @@ class Session:
         self._transmit(self._reply, self._reply_bytes)
 
     def _answer(self, message: int, sequence: int, result: int, reason: int) -> None:
-        # a STALE answer must not replace the cached reply, hence the other buffer
-        buffer = self._state_reply if result == wire.STALE else self._reply
-        buffer[_REPLY] = reason
-        n = self._close(buffer, message, sequence, result, _REPLY + 1)
-        if result != wire.STALE:
-            self._reply_bytes = n
-        self._transmit(buffer, n)
+        self._reply[_REPLY] = reason
+        self._reply_bytes = self._close(self._reply, message, sequence, result, _REPLY + 1)
+        self._transmit(self._reply, self._reply_bytes)
+
+    def _answer_aside(self, message: int, sequence: int, result: int, end: int) -> None:
+        """Answer from the other buffer: the cached reply stays as it is."""
+        n = self._close(self._state_reply, message, sequence, result, end)
+        self._transmit(self._state_reply, n)
 
     def _answer_reason(self, message: int, sequence: int, reason: int) -> None:
         if reason == wire.REASON_NONE:
@@ -330,9 +371,7 @@ class Session:
             _WORD_BITS,
             board.name,
         )
-        self._reply_with(
-            wire.IDENTIFY, sequence, _REPLY + wire.body_size(wire.reply_fields(wire.IDENTIFY))
-        )
+        self._reply_with(wire.IDENTIFY, sequence, _REPLY + _IDENTIFY_BYTES)
 
     def _answer_fault(self, sequence: int) -> None:
         s = self.drive.state
@@ -351,9 +390,7 @@ class Session:
             self.drive.segment,
             s[servo.FAULT_LATE],
         )
-        self._reply_with(
-            wire.FAULT, sequence, _REPLY + wire.body_size(wire.reply_fields(wire.FAULT))
-        )
+        self._reply_with(wire.FAULT, sequence, _REPLY + _FAULT_BYTES)
 
     def _answer_counters(self, sequence: int) -> None:
         struct.pack_into(
@@ -368,9 +405,7 @@ class Session:
             self.missed_slots,
             self.drive.state[servo.TICKS],
         )
-        self._reply_with(
-            wire.COUNTERS, sequence, _REPLY + wire.body_size(wire.reply_fields(wire.COUNTERS))
-        )
+        self._reply_with(wire.COUNTERS, sequence, _REPLY + _COUNTERS_BYTES)
 
     def _answer_parameter(self, message: int, sequence: int) -> None:
         index = self._frame[_BODY]

@@ -15,6 +15,13 @@ from array import array
 
 import plant
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    Tick = Callable[["array[int]", "array[int]"], object]
+
 # Microseconds on an RP2040 at 125 MHz: a frame for another joint 65, a request of 38 bytes with its
 # reply about 180.
 READ_US = 40
@@ -30,7 +37,8 @@ _RUN = "<iH"  # last byte at, bytes
 _RUN_BYTES = struct.calcsize(_RUN)
 _ANSWER = "<HHiii"  # flags, bytes of transmissions, link position, motor position, clock
 _TRANSMISSION = "<iH"  # begins after the advance, bytes
-_SETUP = "<HHHhiI8s12s"  # plant words, parameter bytes, boot count, ppm, tick phase, clock, id, name
+# plant words, parameter bytes, boot count, ppm, tick phase, clock, unique id, name
+_SETUP = "<HHHhiI8s12s"
 
 # words of the servo's state that the bus is told
 _BRIDGE = 6
@@ -40,13 +48,17 @@ FLAG_PULLING = 1
 FLAG_POWERED = 2
 
 
+def _no_tick(state: "array[int]", ring: "array[int]") -> object:
+    """Stand for the servo before it is started."""
+
+
 class Board:
     """Time, bytes, encoders and drive of one simulated joint controller."""
 
     def __init__(self) -> None:
         """Receive this joint's set-up from the rig."""
-        self._in = open(int(sys.argv[1]), "rb")
-        self._out = open(int(sys.argv[2]), "wb")
+        self._in: "BinaryIO" = open(int(sys.argv[1]), "rb")  # noqa: SIM115 until the process ends
+        self._out: "BinaryIO" = open(int(sys.argv[2]), "wb")  # noqa: SIM115
         setup = self._receive(struct.calcsize(_SETUP))
         words, stored, self.boot_count, self._ppm, phase, clock, self.unique_id, self.name = (
             struct.unpack(_SETUP, setup)
@@ -60,17 +72,18 @@ class Board:
         self._end = 0
         self._charge = 0
         self._remainder = 0
-        self._runs = []
+        self._runs: "list[tuple[int, bytes]]" = []
         self._received = self._clock
         self._sent = bytearray()
         self._jitter = int.from_bytes(self.unique_id[:2], "little")
-        self._state = self._ring = self._tick = None
+        self._state = self._ring = array("i", [0] * (_PULL_LINE + 1))
+        self._tick: "Tick" = _no_tick
 
     def load_parameters(self) -> "bytes | None":
         """Return the stored parameters, None if there are none."""
         return self._stored
 
-    def start(self, state: "array[int]", ring: "array[int]", tick: object) -> None:
+    def start(self, state: "array[int]", ring: "array[int]", tick: "Tick") -> None:
         """Begin the servo's ticks on its state and ring."""
         self._state = state
         self._ring = ring

@@ -62,11 +62,11 @@ _BRAKE = const(7)
 
 _STEPS_PER_TICK = const(4)
 
-SINE = array("i", [int(1024 * sin(2 * pi * i / 1024) + (0.5 if i < 512 else -0.5)) for i in range(1024)])
+SINE = array("i", [round(1024 * sin(2 * pi * i / 1024)) for i in range(1024)])
 
 
 @micropython.viper
-def advance(plant: object, state: object, sine: object):
+def advance(plant: object, state: object, sine: object) -> object:
     """Integrate one tick with the servo's outputs and fill in its inputs."""
     p = ptr32(plant)
     s = ptr32(state)
@@ -97,17 +97,18 @@ def advance(plant: object, state: object, sine: object):
                 torque = 0 - limit
         ripple = (wave[(xm >> 11) & 1023] ^ m) - m
         twist = xm + ((ripple * p[TRANSMISSION_ERROR]) >> 10) - xl
+        damping = (((vm >> 14) - (vl >> 14)) * p[DAMPING]) >> 8
         spring = 0
         if twist > backlash:
             twist -= backlash
             if twist > 0x100000:
                 twist = 0x100000
-            spring = ((twist * p[STIFFNESS]) >> 10) + ((((vm >> 14) - (vl >> 14)) * p[DAMPING]) >> 8)
+            spring = ((twist * p[STIFFNESS]) >> 10) + damping
         elif twist < 0 - backlash:
             twist += backlash
             if twist < -0x100000:
                 twist = -0x100000
-            spring = ((twist * p[STIFFNESS]) >> 10) + ((((vm >> 14) - (vl >> 14)) * p[DAMPING]) >> 8)
+            spring = ((twist * p[STIFFNESS]) >> 10) + damping
         # brake: closes and opens with a delay
         if p[BRAKE_OPEN] != s[_BRAKE]:
             p[BRAKE_TIMER] += 1
