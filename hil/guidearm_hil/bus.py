@@ -85,6 +85,7 @@ class VirtualBus:
         self._sha = hashlib.sha256()
         self._log_us: list[int] = [0]
         self._log_q: list[Array] = [np.array(q, dtype=np.float64)]
+        self._log_rotor: list[Array] = [np.array(q, dtype=np.float64)]
 
     @property
     def sha256(self) -> str:
@@ -156,15 +157,18 @@ class VirtualBus:
         share = (time_us - t0) / (t1 - t0)
         return self._log_q[after - 1] * (1 - share) + self._log_q[after] * share
 
-    def true_motion(self) -> tuple[Array, Array]:
-        """Return all steps so far: instants (m,) s and true link angles (m, n) rad."""
-        return np.array(self._log_us) * 1e-6, np.array(self._log_q)
+    def true_motion(self) -> tuple[Array, Array, Array]:
+        """Return all remembered steps: instants (m,) s, true link and rotor angles (m, n) rad.
+
+        A rotor's angle is seen at the output: divided by the gear ratio.
+        """
+        return np.array(self._log_us) * 1e-6, np.array(self._log_q), np.array(self._log_rotor)
 
     def forget(self, before_us: int) -> None:
         """Drop the true motion before an instant, which nobody will ask for again."""
         kept = bisect_left(self._log_us, before_us) - 1
         if kept > 0:
-            del self._log_us[:kept], self._log_q[:kept]
+            del self._log_us[:kept], self._log_q[:kept], self._log_rotor[:kept]
 
     def _exchange(self, until: int) -> None:
         start = self.time_us
@@ -184,6 +188,7 @@ class VirtualBus:
                 except RigError:
                     self._lose(index)
         q = self._log_q[-1].copy()
+        rotor = self._log_rotor[-1].copy()
         moving = False
         self.time_us = until
         for index, joint in enumerate(self._joints):
@@ -195,6 +200,7 @@ class VirtualBus:
                 self._lose(index)
                 continue
             q[index] = answer.link * (RAD_PER_COUNT / 1024)
+            rotor[index] = answer.motor * (RAD_PER_COUNT / 1024)
             self._pulls[index] = bool(answer.flags & PULLING)
             if answer.flags & POWERED and abs(answer.motor - self._motor[index]) > _STIR:
                 moving = True
@@ -209,6 +215,7 @@ class VirtualBus:
         self._moving = moving
         self._log_us.append(until)
         self._log_q.append(q)
+        self._log_rotor.append(rotor)
 
     def _lose(self, index: int) -> None:
         """Go on without a joint whose process has ended: it is silent, its pull is let go."""

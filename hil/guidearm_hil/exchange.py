@@ -20,7 +20,7 @@ from guidearm_tools.micropython import Interpreter
 
 _HEADER = struct.Struct("<iiHHi")
 _RUN = struct.Struct("<iH")
-_ANSWER = struct.Struct("<HHiii")
+_ANSWER = struct.Struct("<HHii")
 _TRANSMISSION = struct.Struct("<iH")
 _SETUP = struct.Struct("<HHHhiI8s12s")
 
@@ -71,15 +71,13 @@ class JointSetup:
 class Answer:
     """Where a joint has got to.
 
-    Fields: flags PULLING and POWERED; link and motor position in 1/1024 motor count; the joint's
-    own clock (us) at the start of the advance; transmissions as (start in us after the advance's
-    end, bytes).
+    Fields: flags PULLING and POWERED; link and motor position at the advance's end in 1/1024
+    motor count; transmissions as (start in us after the advance's end, bytes).
     """
 
     flags: int
     link: int
     motor: int
-    clock_us: int
     transmissions: list[tuple[int, bytes]]
 
 
@@ -108,6 +106,7 @@ class JointProcess:
         os.close(to_joint)
         os.close(from_joint)
         self._buffer = b""
+        self._errors = errors
         self._write(setup.encode())
         self.receive()  # the joint reports where it stands before the first advance
 
@@ -125,7 +124,7 @@ class JointProcess:
 
     def receive(self) -> Answer:
         """Return the answer to the advance asked for. Raises RigError when the process is gone."""
-        flags, size, link, motor, clock_us = _ANSWER.unpack(self._read(_ANSWER.size))
+        flags, size, link, motor = _ANSWER.unpack(self._read(_ANSWER.size))
         transmissions: list[tuple[int, bytes]] = []
         if size:
             data = self._read(size)
@@ -135,7 +134,7 @@ class JointProcess:
                 start += _TRANSMISSION.size
                 transmissions.append((at, data[start : start + n]))
                 start += n
-        return Answer(flags, link, motor, clock_us, transmissions)
+        return Answer(flags, link, motor, transmissions)
 
     def close(self) -> None:
         """End the process: it exits when its pipe closes."""
@@ -156,13 +155,20 @@ class JointProcess:
         try:
             os.write(self._to, data)
         except BrokenPipeError:
-            raise RigError(f"joint process {self.pid} has ended") from None
+            raise self._ended() from None
 
     def _read(self, n: int) -> bytes:
         while len(self._buffer) < n:
             data = os.read(self._from, 4096)
             if not data:
-                raise RigError(f"joint process {self.pid} has ended")
+                raise self._ended()
             self._buffer += data
         data, self._buffer = self._buffer[:n], self._buffer[n:]
         return data
+
+    def _ended(self) -> RigError:
+        """Return the error that says what the process said last."""
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        why = f" ({said[-1]})" if said else ""
+        return RigError(f"joint process {self.pid} has ended{why}")

@@ -81,9 +81,13 @@ class VirtualArm:
         *,
         q: Array | None = None,
         baud: int = BAUD,
+        clock_ppm: int = CLOCK_PPM,
         interpreter: Interpreter | None = None,
     ) -> None:
-        """Start the joints at true link angles q (6,) rad, by default the arm's home."""
+        """Start the joints at true link angles q (6,) rad, by default the arm's home.
+
+        Joint clocks are off by up to `clock_ppm`.
+        """
         self.arm = arm
         self.seed = seed
         self.interpreter = find_interpreter() if interpreter is None else interpreter
@@ -105,7 +109,7 @@ class VirtualArm:
                     ),
                     parameters=servo_parameters(arm, joint, joint + 1, 0),
                     boot_count=int(rng.integers(1, 60000)),
-                    ppm=int(rng.integers(-CLOCK_PPM, CLOCK_PPM + 1)),
+                    ppm=int(rng.integers(-CLOCK_PPM, CLOCK_PPM + 1)) * clock_ppm // CLOCK_PPM,
                     tick_phase_us=int(rng.integers(0, 1000)),
                     clock_us=int(rng.integers(0, 1 << 30)),
                     unique_id=rng.bytes(8),

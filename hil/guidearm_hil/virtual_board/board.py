@@ -35,7 +35,7 @@ _HEADER = "<iiHHi"  # advance by, load, inputs, bytes of runs, spare
 _HEADER_BYTES = struct.calcsize(_HEADER)
 _RUN = "<iH"  # last byte at, bytes
 _RUN_BYTES = struct.calcsize(_RUN)
-_ANSWER = "<HHiii"  # flags, bytes of transmissions, link position, motor position, clock
+_ANSWER = "<HHii"  # flags, bytes of transmissions, link position, motor position
 _TRANSMISSION = "<iH"  # begins after the advance, bytes
 # plant words, parameter bytes, boot count, ppm, tick phase, clock, unique id, name
 _SETUP = "<HHHhiI8s12s"
@@ -168,9 +168,8 @@ class Board:
                 _ANSWER,
                 flags,
                 len(self._sent),
-                self._plant[plant.LINK_POSITION],
-                self._plant[plant.MOTOR_POSITION],
-                self._clock,
+                self._position(plant.LINK_POSITION, plant.LINK_SPEED),
+                self._position(plant.MOTOR_POSITION, plant.MOTOR_SPEED),
             )
             + self._sent
         )
@@ -195,6 +194,11 @@ class Board:
         self._end = advance + scaled // 1000000
         self._remainder = scaled % 1000000
         self._now = 0
+
+    def _position(self, position: int, speed: int) -> int:
+        """Return a position of the plant (Q10) at the advance's end, which lies between ticks."""
+        since_tick = self._end - (self._tick_at - _TICK_US)
+        return self._plant[position] + (self._plant[speed] >> 14) * since_tick // plant.STEP_US
 
     def _local(self, bus_us: int) -> int:
         return bus_us + (bus_us * self._ppm + self._remainder) // 1000000

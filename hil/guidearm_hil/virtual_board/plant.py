@@ -60,6 +60,7 @@ _DUTY = const(5)
 _BRIDGE = const(6)
 _BRAKE = const(7)
 
+STEP_US = const(250)
 _STEPS_PER_TICK = const(4)
 
 SINE = array("i", [round(1024 * sin(2 * pi * i / 1024)) for i in range(1024)])

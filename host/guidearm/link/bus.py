@@ -46,6 +46,12 @@ class BusCounters:
     bad_bodies: int = 0  # replies with a good checksum that do not fit the message table
     damaged: dict[str, int] = field(default_factory=dict[str, int])
 
+    @property
+    def errors(self) -> int:
+        """Everything that went wrong, whether or not it was mended: 0 on a clean bus."""
+        lost = self.timeouts + self.missed_slots + self.unexpected + self.bad_bodies
+        return lost + sum(self.damaged.values())
+
 
 @dataclass(frozen=True, slots=True)
 class State:
