@@ -1,0 +1,56 @@
+"""The way to the arm: by opening its port, or through the process that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from guidearm.errors import PortError
+
+if TYPE_CHECKING:
+    from guidearm.arm import Robot
+    from guidearm.cli.options import Settings
+
+TRIES = 5
+
+
+@contextmanager
+def opened(settings: Settings) -> Generator[Robot]:
+    """Open the port and identify the joints; raises what `guidearm.connect` raises.
+
+    Whatever ends the block stops the arm before the port is given back; an interrupt says so.
+    """
+    import guidearm
+
+    robot = guidearm.connect(settings.port, settings.arm)
+    try:
+        with robot:
+            yield robot
+    except KeyboardInterrupt:
+        live = [joint.number for joint in robot.state.joints if joint.enabled or joint.moving]
+        raise KeyboardInterrupt(
+            "interrupted; stop was sent but not confirmed: look at guidearm status"
+            if live
+            else "stopped by Ctrl-C; the arm is at rest"
+        ) from None
+
+
+def ask_holder(settings: Settings, *, stop: bool = False) -> dict[str, Any] | None:
+    """Return the state that the process holding the port tells, None if nobody holds it.
+
+    With `stop` it stops the arm first. A holder that ends while it is asked counts as nobody.
+    Raises PortError if it lives and does not answer.
+    """
+    from guidearm.arm import attach
+
+    for _ in range(TRIES):
+        holder = attach(settings.port)
+        if holder is None:
+            return None
+        try:
+            return holder.stop() if stop else holder.state()
+        except PortError:
+            if attach(settings.port) is not None:
+                raise
+    return None

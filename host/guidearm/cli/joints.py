@@ -1,0 +1,114 @@
+"""Commands on the joints' drives: status, enable, disable, stop, reset-fault, home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from guidearm.cli.access import ask_holder, opened
+from guidearm.cli.options import Settings, with_settings
+from guidearm.cli.output import remark, show_state
+from guidearm.errors import GuideArmError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guidearm.arm import ArmState, Robot
+
+
+@click.command()
+@with_settings
+def status(settings: Settings) -> None:
+    """Show every joint.
+
+    If another guidearm holds the port, it is asked; nothing is disturbed.
+    """
+    told = ask_holder(settings)
+    if told is not None:
+        show_state(settings, told, held=True)
+        return
+    from guidearm.arm.faults import read_fault
+
+    with opened(settings) as robot:
+        state = robot.poll()
+        reports = [str(read_fault(robot.bus, number)) for number in state.faulted]
+        show_state(settings, {"port": settings.port, **state.as_dict()}, held=False, causes=reports)
+    for report in reports:
+        remark(report)
+
+
+@click.command()
+@with_settings
+def enable(settings: Settings) -> None:
+    """Put torque on and allow moves.
+
+    The arm holds its position; moves are allowed until disable or stop.
+
+    Half a second after this command has ended the brakes close; the next move opens them again.
+    """
+    _do(settings, lambda robot: robot.enable(), "enabled; moves are authorised")
+
+
+@click.command()
+@with_settings
+def disable(settings: Settings) -> None:
+    """Close brakes, take torque off, allow no move."""
+    _do(settings, lambda robot: robot.disable(), "disabled")
+
+
+@click.command("reset-fault")
+@with_settings
+def reset_fault(settings: Settings) -> None:
+    """Clear latched faults; the joints stay off."""
+    _do(settings, lambda robot: robot.reset_fault(), "no fault is latched")
+
+
+@click.command()
+@with_settings
+def home(settings: Settings) -> None:
+    """Take positions from the absolute encoders.
+
+    The arm must be disabled.
+    """
+    _do(settings, lambda robot: robot.home(), "homed")
+
+
+@click.command()
+@with_settings
+def stop(settings: Settings) -> None:
+    """Stop every joint, brakes on.
+
+    If another guidearm holds the port, it does so at once.
+    """
+    told = ask_holder(settings, stop=True)
+    if told is not None:
+        show_state(settings, told, held=True)
+    else:
+        state = _stop_ourselves(settings)
+        show_state(settings, {"port": settings.port, **state.as_dict()}, held=False)
+    remark("stopped; all joints are at rest")
+
+
+def _stop_ourselves(settings: Settings) -> ArmState:
+    """Send STOP before anything else is asked, then see that it was obeyed."""
+    from guidearm.connection import robot_on
+    from guidearm.kinematics import load_arm
+    from guidearm.link import JointBus, open_port
+    from guidearm_protocol import messages
+
+    connection = open_port(settings.port)
+    JointBus(connection).broadcast(messages.STOP, times=3)
+    try:
+        with robot_on(connection, load_arm(settings.arm), settings.port) as robot:
+            return robot.stop()
+    except GuideArmError as error:
+        connection.port.close()
+        raise type(error)(f"stop was sent, not confirmed: {error}") from error
+
+
+def _do(settings: Settings, action: Callable[[Robot], ArmState], done: str) -> None:
+    with opened(settings) as robot:
+        state = action(robot)
+    show_state(settings, {"port": settings.port, **state.as_dict()})
+    remark(done)

@@ -1,0 +1,96 @@
+"""What commands print: JSON or a table on stdout, remarks and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from guidearm.arm import ArmState
+    from guidearm.cli.options import Settings
+
+REDRAW_S = 0.1
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def remark(text: str) -> None:
+    """Tell people something on stderr."""
+    click.echo(text, err=True)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> str:
+    """Return columns under a header; `right` has an r for each column that is set right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    sides = right.ljust(len(header))
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if side == "r" else cell.ljust(width)
+            for cell, width, side in zip(line, widths, sides, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def joint_table(joints: Iterable[Mapping[str, Any]]) -> str:
+    """Return the table of joints from `JointState.as_dict` of each."""
+    rows = [
+        (
+            str(joint["joint"]),
+            joint["state"],
+            f"{joint['position_deg']:.4f}",
+            joint["fault"],
+            ", ".join(joint["flags"]),
+        )
+        for joint in joints
+    ]
+    return table(("joint", "state", "position deg", "fault", "flags"), rows, "r r")
+
+
+def show_state(settings: Settings, state: Mapping[str, Any], **more: object) -> None:
+    """Print the arm's state, as JSON with `more` beside it, or as a table."""
+    if settings.as_json:
+        print_json({**state, **more})
+    else:
+        click.echo(joint_table(state["joints"]))
+
+
+@contextmanager
+def progress(
+    start: Sequence[float], goal: Sequence[float], label: str
+) -> Generator[Callable[[ArmState], None] | None]:
+    """Yield what draws a bar for a move from `start` to `goal` (rad); None off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    whole = max(abs(a - b) for a, b in zip(start, goal, strict=True))
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    # no thread of its own: it is drawn between two cycles, ten times a second
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as bar:
+        task = bar.add_task(label, total=max(whole, 1e-9))
+        drawn = 0.0
+
+        def on_state(state: ArmState) -> None:
+            nonlocal drawn
+            if state.time - drawn < REDRAW_S:
+                return
+            drawn = state.time
+            left = max(abs(joint.position - b) for joint, b in zip(state.joints, goal, strict=True))
+            bar.update(task, completed=whole - left)
+            bar.refresh()
+
+        yield on_state
+        bar.update(task, completed=whole)
+        bar.refresh()

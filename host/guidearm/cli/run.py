@@ -1,0 +1,99 @@
+"""The command `run`: a plan, from mapping to the gate."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guidearm.cli.access import opened
+from guidearm.cli.options import Settings, with_settings
+from guidearm.cli.output import print_json, remark
+from guidearm.errors import GateError, TrackingError
+
+if TYPE_CHECKING:
+    from guidearm.procedure import Outcome
+
+
+@click.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option(
+    "--registration",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Where the image lies on the patient.",
+)
+@click.option("--image-uid", metavar="UID", help="The image the plan was drawn on, if it is mute.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of full speed of the joint move.",
+)
+@with_settings
+def run(
+    settings: Settings, plan: Path, registration: Path, image_uid: str | None, speed: float
+) -> None:
+    """Bring the guide onto a plan and judge it.
+
+    It is positioned, corrected by the tracker and judged by the gate.
+
+    Needs --port, --tracker and the tool calibrations in --data, where the session is recorded.
+    """
+    from guidearm.calibration import MountRepeatability, read_guide, read_hand_eye
+    from guidearm.mapping import read_registration
+    from guidearm.planning import read_plan
+    from guidearm.procedure import Journal, Procedure, Task, ToolCalibration
+    from guidearm.tracking import open_tracker
+
+    planned = read_plan(plan)
+    if image_uid is not None:
+        planned = dataclasses.replace(planned, image_uid=image_uid)
+    task = Task(planned, read_registration(registration))
+    _ = task.line  # a registration of another image ends here, before any port is opened
+    folder = settings.data_dir
+    tools = ToolCalibration(read_hand_eye(folder), read_guide(folder), MountRepeatability())
+    if settings.tracker is None:
+        raise TrackingError("no tracker given: use --tracker igtl://HOST:PORT")
+    with opened(settings) as robot:
+        tracker = open_tracker(settings.tracker, now=robot.clock.now)
+        session = folder / "sessions" / time.strftime("%Y%m%d-%H%M%S")
+        journal = Journal(session)
+        remark(f"session {session}")
+        try:
+            outcome = Procedure(robot, tracker, tools, task, journal, speed=speed, say=remark).run()
+            summary = _summary(outcome, session)
+            journal.finish(summary)
+        finally:
+            tracker.close()
+            journal.close()
+    if settings.as_json:
+        print_json(summary)
+    if not outcome.released:
+        raise GateError("not released: " + "; ".join(outcome.verdict.reasons))
+
+
+def _summary(outcome: Outcome, session: Path) -> dict[str, Any]:
+    error = outcome.measurement.error
+    return {
+        "passed": outcome.released,
+        "gate": {
+            "bound_mm": outcome.verdict.bound_mm,
+            "confidence": outcome.verdict.confidence,
+            "reasons": list(outcome.verdict.reasons),
+        },
+        "measured": {
+            "entry_mm": _length_mm(error.entry.tolist()),
+            "target_mm": _length_mm(error.target.tolist()),
+        },
+        "session": str(session),
+    }
+
+
+def _length_mm(vector: list[float]) -> float:
+    return 1e3 * sum(x * x for x in vector) ** 0.5
