@@ -24,9 +24,9 @@ BACKLASH_RAD = 0.5 * ARCMIN  # lost motion from end to end
 TRANSMISSION_ERROR_RAD = 1.0 * ARCMIN  # from peak to peak
 
 # servo design: bandwidths in rad/s
-_SPEED_BANDWIDTH = 300.0
-_POSITION_BANDWIDTH = 25.0
-_INTEGRAL_RATE = 20.0
+_SPEED_BANDWIDTH = 350.0
+_POSITION_BANDWIDTH = 35.0
+_INTEGRAL_RATE = 40.0
 _STOP_DECELERATION = math.radians(400)
 _STOP_JERK_TICKS = 20
 _FOLLOWING_ERROR_RAD = math.radians(1)

@@ -48,25 +48,25 @@ class _Run:
     rotor: Array
 
     def error(self, t: Array) -> Array:
-        """True motion minus plan, (len(t), 6) rad."""
-        true = np.stack([np.interp(t, self.time_s, q) for q in self.rotor.T], axis=1)
-        return true - self.segments.evaluate(t * 1e6)[0]
+        """Return true motion minus plan, (len(t), 6) rad, at times t (s) from the start."""
+        error = -self.segments.evaluate(t * 1e6)[0]
+        for joint in range(error.shape[1]):
+            error[:, joint] += np.interp(t, self.time_s, self.rotor[:, joint])
+        return error
 
 
 def motion_timing(arm: Arm, seed: int, goal: ArrayLike = _GOAL) -> MotionTiming:
-    """Move all joints at full speed from home to `goal` (6,) rad on the rig of `seed`, and judge."""
+    """Move all joints at full speed from home to `goal` (6,) rad on a seed's rig, and judge."""
     perfect, real = (_run(arm, seed, goal, ppm) for ppm in (0, CLOCK_PPM))
     t = np.arange(0.0, real.segments.total_us * 1e-6, _GRID_S)
     _, speed = real.segments.evaluate(t * 1e6)
     late = real.error(t) - perfect.error(t)
-    # error = -(shift at the start + drift over the move) * speed + constant, per joint
+    # error = -(shift at the start + drift over the move) * speed + constant, for each joint
     way = t / t[-1]
-    shifts = np.array(
-        [
-            np.linalg.lstsq(np.stack([-v, -v * way, np.ones_like(t)], axis=1), e, rcond=None)[0]
-            for v, e in zip(speed.T, late.T, strict=True)
-        ]
-    )
+    shifts = np.empty((speed.shape[1], 3))
+    for joint, v in enumerate(speed.T):
+        terms = np.stack([-v, -v * way, np.ones_like(t)], axis=1)
+        shifts[joint] = np.linalg.lstsq(terms, late[:, joint], rcond=None)[0]
     return MotionTiming(
         start_us=float(np.ptp(shifts[:, 0])) * 1e6,
         end_us=float(np.ptp(shifts[:, 0] + shifts[:, 1])) * 1e6,

@@ -11,9 +11,9 @@ import struct
 # parameter words, from P_COUNTS_PER_TURN on.
 PARAMETERS = (
     ("counts_per_turn", "motor count per output turn, in 1024s", 1024, 1 << 19, 409600),
-    ("kp", "Q16 per tick: speed asked per position error", 1, 2047, 1638),
+    ("kp", "Q16 per tick: speed asked per position error", 1, 4095, 1638),
     ("kv", "Q8 duty per count/tick: duty per speed error", 1, 4095, 628),
-    ("ki", "Q16 duty per count/tick and tick", 0, 4095, 1000),
+    ("ki", "Q16 duty per count/tick and tick", 0, 8191, 1000),
     ("ke", "Q12 duty per count/tick: back-EMF", 0, 1 << 13, 1675),
     ("ka", "Q16 duty per count/tick^2: inertia", 0, 1 << 13, 5000),
     ("current_duty", "duty across the winding at the current limit", 1, 32767, 10922),

@@ -345,10 +345,10 @@ def tick(state: object, ring: object) -> object:
     duty = 0
     if mode != OFF:
         e = error
-        if e > 0x100000:
-            e = 0x100000
-        elif e < -0x100000:
-            e = -0x100000
+        if e > 0x7FFFF:
+            e = 0x7FFFF
+        elif e < -0x7FFFF:
+            e = -0x7FFFF
         a = acceleration
         if a > 0x20000:
             a = 0x20000
