@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from guidearm.cli.options import Settings, with_settings
+from guidearm.cli.output import print_json
 from guidearm.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,8 +50,9 @@ def _seed_range(
     help="Plant a 2 mm error that the tracker can see.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Session folder, new or empty.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@with_settings
 def demo(
+    settings: Settings,
     seed: int,
     seeds: range | None,
     plan: Path | None,
@@ -58,7 +61,6 @@ def demo(
     tracker_noise: float | None,
     plant: str | None,
     out: Path | None,
-    as_json: bool,
 ) -> None:
     """Do the whole job on a virtual arm: map, plan, move, correct, judge, release.
 
@@ -75,7 +77,8 @@ def demo(
         tracker_noise_m=None if tracker_noise is None else tracker_noise * 1e-3,
         planted=None if plant is None else Plant(plant),
     )
-    passed = _one(setting, out, as_json) if seeds is None else _many(setting, seeds, out, as_json)
+    run = _one if seeds is None else partial(_many, seeds=seeds)
+    passed = run(setting, out, settings.as_json)
     if not passed:
         sys.exit(1)
 
@@ -89,7 +92,7 @@ def _one(setting: Setting, out: Path | None, as_json: bool) -> bool:
     folder = _free_folder(setting.seed) if out is None else out
     summary = run_session(setting, folder, say=say)
     if as_json:
-        click.echo(json.dumps(summary, indent=2))
+        print_json(summary)
         return bool(summary["passed"])
     truth, gate = summary["truth"], summary["gate"]
     click.echo(
@@ -106,7 +109,7 @@ def _one(setting: Setting, out: Path | None, as_json: bool) -> bool:
     return bool(summary["passed"])
 
 
-def _many(setting: Setting, seeds: range, out: Path | None, as_json: bool) -> bool:
+def _many(setting: Setting, out: Path | None, as_json: bool, *, seeds: range) -> bool:
     from guidearm_hil.campaign import run_campaign
 
     if out is not None:
@@ -114,7 +117,7 @@ def _many(setting: Setting, seeds: range, out: Path | None, as_json: bool) -> bo
     with click.progressbar(length=len(seeds), label="seeds", file=sys.stderr) as bar:
         result = run_campaign(setting, seeds, lambda: bar.update(1))
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        print_json(result)
         return bool(result["passed"])
     click.echo("seed  uncorrected  entry  target mm  angle deg  bound mm  released")
     for session in result["sessions"]:

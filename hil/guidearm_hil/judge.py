@@ -15,7 +15,7 @@ from guidearm_hil.world import World
 _PHASES = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrueError:
     """True deviation of the guide from the plan.
 
@@ -24,12 +24,16 @@ class TrueError:
             mean over a breath.
         angle_deg: between the guide's axis and the planned direction.
         depth_mm: signed, of the guide's end past the planned entry, mean over a breath.
+        entry_image, target_image: (3,) m, from each planned point to the guide's axis, mean over
+            a breath, in image axes.
     """
 
     entry_mm: float
     target_mm: float
     angle_deg: float
     depth_mm: float
+    entry_image: Array
+    target_image: Array
 
     @property
     def worst_mm(self) -> float:
@@ -65,6 +69,8 @@ class Judge:
             target_mm=1e3 * float(np.linalg.norm(target)),
             angle_deg=math.degrees(math.atan2(sine, cosine)),
             depth_mm=1e3 * depth,
+            entry_image=entry,
+            target_image=target,
         )
 
 

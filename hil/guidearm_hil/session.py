@@ -123,9 +123,16 @@ def run_session(
             "virtual_s": round(virtual.clock.now(), 6),
         }
     if pictures:
-        from guidearm.procedure.pictures import draw_pictures  # matplotlib takes its time
+        from guidearm.procedure.pictures import Truth, draw_pictures  # matplotlib takes its time
 
-        drawn = draw_pictures(outcome, tools, task, arm, folder)
+        lateral = task.line.plane @ task.registration.T_patient_image[:3, :3]
+        truth = Truth(
+            entry_before=lateral @ before.entry_image,
+            target_before=lateral @ before.target_image,
+            entry_after=lateral @ after.entry_image,
+            target_after=lateral @ after.target_image,
+        )
+        drawn = draw_pictures(outcome, tools, task, arm, folder, truth)
         summary["pictures"] = [str(path) for path in drawn]
     summary["folder"] = str(folder)
     summary["wall_s"] = round(time.perf_counter() - began, 3)
