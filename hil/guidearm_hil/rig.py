@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -83,10 +84,12 @@ class VirtualArm:
         baud: int = BAUD,
         clock_ppm: int = CLOCK_PPM,
         interpreter: Interpreter | None = None,
+        images: Mapping[int, Path] | None = None,
     ) -> None:
         """Start the joints at true link angles q (6,) rad, by default the arm's home.
 
-        Joint clocks are off by up to `clock_ppm`.
+        Joint clocks are off by up to `clock_ppm`. `images` has the folders of joints, by number
+        from 1, that run another firmware than the one built here.
         """
         self.arm = arm
         self.seed = seed
@@ -94,6 +97,7 @@ class VirtualArm:
         rng = np.random.default_rng([seed, _STREAM])
         start = np.array(arm.home if q is None else q, dtype=np.float64)
         gravity = Gravity(arm)
+        others = images or {}
         load = gravity(start)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guidearm-")))
@@ -114,7 +118,9 @@ class VirtualArm:
                     clock_us=int(rng.integers(0, 1 << 30)),
                     unique_id=rng.bytes(8),
                 )
-                process = JointProcess(self.interpreter, image, setup, errors)
+                process = JointProcess(
+                    self.interpreter, others.get(joint + 1, image), setup, errors
+                )
                 stack.callback(process.close)
                 self.joints.append(process)
             self._closing = stack.pop_all()

@@ -224,7 +224,7 @@ class Robot:
             yield
         except BaseException as error:
             if self._motion_pending:
-                self._stop_after(error)
+                self.stop_after(error)
             raise
         finally:
             self._motion_pending = False
@@ -233,13 +233,15 @@ class Robot:
         """Tell the guard that no motion is pending: what was queued has been dropped."""
         self._motion_pending = False
 
-    def _stop_after(self, error: BaseException) -> None:
+    def stop_after(self, error: BaseException) -> None:
+        """Stop because of `error`; if the stop fails too, raise what tells both."""
         try:
             self.stop()
         except GuideArmError as second:
-            if isinstance(error, GuideArmError):
+            if not isinstance(error, GuideArmError):
+                raise
+            if str(second) not in str(error):
                 raise type(error)(f"{error}; then, on stopping: {second}") from None
-            raise
 
     # ---- drives
 
@@ -408,7 +410,7 @@ class Robot:
         """Stop if an exception ends the block with torque on, then close."""
         try:
             if error is not None and any(joint.enabled for joint in self.state.joints):
-                self._stop_after(error)
+                self.stop_after(error)
         finally:
             self.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -46,12 +46,15 @@ class SupervisorLimits:
     silent_periods: float = 4.0
 
 
+_Seen = tuple[float, Array]  # instant of exposure, T_camera_marker
+
+
 @dataclass
 class _Watch:
     """One marker: its last poses, since when it is gone, and its poses since it came back."""
 
-    before: deque[Array]
-    back: deque[Array]
+    before: deque[_Seen]
+    back: deque[_Seen]
     lost_since_s: float | None = None
     displaced_m: float = 0.0
     held: bool = field(default=False)
@@ -116,14 +119,11 @@ class MarkerSupervisor:
         return vision
 
     def _seen(self, name: str, watch: _Watch, frame: TrackerFrame) -> None:
-        pose = frame.transform(name)
-        expected = None if self._expected is None else self._expected(name, frame.time_s)
-        # Seen from where it was expected, an agreeing marker stands still.
-        offset = pose if expected is None else inverse(expected) @ pose
+        seen = (frame.time_s, frame.transform(name))
         if watch.lost_since_s is None:
-            watch.before.append(offset)
+            watch.before.append(seen)
             return
-        watch.back.append(offset)
+        watch.back.append(seen)
         needed = self.limits.frames if watch.held else 1
         if len(watch.back) >= needed and self._agrees(name, watch):
             watch.before.extend(watch.back)
@@ -134,12 +134,23 @@ class MarkerSupervisor:
         if not watch.before:
             return True
         spheres = self._sheet.spheres(name)
-        before = apply(mean_transform(np.stack(watch.before)), spheres)
-        after = apply(mean_transform(np.stack(watch.back)), spheres)
+        before = apply(self._mean(name, watch.before), spheres)
+        after = apply(self._mean(name, watch.back), spheres)
         watch.displaced_m = float(np.max(np.linalg.norm(after - before, axis=-1)))
         share = 1.0 / len(watch.before) + 1.0 / len(watch.back)
         noise_m = self._sheet.fle_white_m * float(np.sqrt(share))
         return watch.displaced_m <= self.limits.motion_m + self.limits.sigmas * noise_m
+
+    def _mean(self, name: str, seen: Iterable[_Seen]) -> Array:
+        """Mean pose as seen from where the marker is expected: an agreeing one stands still.
+
+        What is expected is asked only now: the camera may have been located since.
+        """
+        offsets: list[Array] = []
+        for time_s, pose in seen:
+            expected = None if self._expected is None else self._expected(name, time_s)
+            offsets.append(pose if expected is None else inverse(expected) @ pose)
+        return mean_transform(np.stack(offsets))
 
     def _judge(self, name: str, watch: _Watch, now_s: float) -> Vision:
         if watch.lost_since_s is None:

@@ -147,8 +147,11 @@ class Procedure:
                     **_bounds(verdict),
                 )
         except BaseException as error:
-            self._journal.write(robot.clock.now(), "aborted", reason=str(error))
-            robot.stop()
+            try:
+                robot.stop_after(error)
+            finally:
+                reason = str(error) or type(error).__name__
+                self._journal.write(robot.clock.now(), "aborted", reason=reason)
             raise
         return Outcome(
             released=verdict.passed,
@@ -212,17 +215,12 @@ class Procedure:
         robot, watch = self._robot, self._watch
         while True:
             segments = hermite_segments(plan(robot.state.q_demand))
-            watch.interrupted = False
-            watch.moving = True
             try:
                 record = robot.execute(segments, on_state=watch)
             except HoldRequest as hold:
-                watch.moving = False
-                self._wait_for_markers(str(hold))
+                self._wait_for_markers(hold)
                 robot.enable()
                 continue
-            finally:
-                watch.moving = False
             self._motions.append(Motion(name, record))
             self._journal.write(
                 robot.clock.now(), name, duration_s=segments.total_us * 1e-6, segments=len(segments)
@@ -234,18 +232,19 @@ class Procedure:
         robot, watch = self._robot, self._watch
         latency_s = self._tracker.data_sheet.latency_s
         while True:
-            watch.interrupted = False
             since = robot.clock.now() + SETTLE_S
-            robot.hold(since + MEASURE_S + latency_s, on_state=watch)
-            if not watch.interrupted:
-                return measure_guide(
-                    watch.frames_since(since),
-                    self._task.line,
-                    self._tools.guide,
-                    since_s=since,
-                    standoff_m=STANDOFF_M,
-                )
-            self._wait_for_markers("a marker was out of view: measuring again")
+            try:
+                robot.hold(since + MEASURE_S + latency_s, on_state=watch)
+            except HoldRequest as hold:
+                self._wait_for_markers(hold)
+                continue
+            return measure_guide(
+                watch.frames_since(since),
+                self._task.line,
+                self._tools.guide,
+                since_s=since,
+                standoff_m=STANDOFF_M,
+            )
 
     def _measure_and_tell(self) -> GuideMeasurement:
         measurement = self._measure()
@@ -262,13 +261,15 @@ class Procedure:
         )
         return measurement
 
-    def _wait_for_markers(self, why: str) -> None:
+    def _wait_for_markers(self, hold: HoldRequest) -> None:
         """Hold until every marker agrees with where it was; MarkerLostError when it does not."""
         robot, watch = self._robot, self._watch
-        self._note("hold", why, lost=list(watch.lost))
+        self._note("hold", str(hold), lost=list(watch.lost))
         period_s = 1.0 / self._tracker.data_sheet.rate_hz
+        watch.waiting = True
         while not watch.markers_visible:
             robot.hold(robot.clock.now() + period_s, on_state=watch)
+        watch.waiting = False
         self._note("resumed", "markers in view again")
 
     def _judge(self, measurement: GuideMeasurement) -> GateVerdict:

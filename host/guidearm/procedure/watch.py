@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from guidearm.arm import ArmState
-from guidearm.errors import GuideArmError
 from guidearm.geometry import Array, inverse
 from guidearm.kinematics import Arm
 from guidearm.positioning import MarkerSupervisor, Vision
@@ -24,16 +23,19 @@ class Trace:
     q_demand: Array
 
 
-class HoldRequest(GuideArmError):
-    """A marker has been away for too long to go on moving; the arm must hold."""
+class HoldRequest(Exception):
+    """A marker has been away for too long to go on; the arm must hold.
+
+    Not a GuideArmError: should the arm fail to stop on this request, that failure is the error.
+    """
 
 
 class Watch:
     """Called with every state of the arm; gathers frames and supervises the markers.
 
-    While `moving` is set, a marker that is away longer than the supervisor allows raises
-    HoldRequest, which stops the motion; at rest it sets `interrupted`. The supervisor's own
-    MarkerLostError passes through.
+    A marker that is away longer than the supervisor allows raises HoldRequest, which stops a
+    motion, unless `waiting` says that the arm holds already. The supervisor's own MarkerLostError
+    passes through.
     """
 
     def __init__(self, model: Arm, tracker: Tracker, start_s: float) -> None:
@@ -49,8 +51,7 @@ class Watch:
         )
         self.T_base_camera: Array | None = None
         self.T_flange_arm_marker: Array | None = None
-        self.moving = False
-        self.interrupted = False
+        self.waiting = False
         self.vision = Vision.CLEAR
 
     @property
@@ -71,10 +72,8 @@ class Watch:
         frames = self._tracker.poll()
         self._frames += frames
         self.vision = self._supervisor.update(state.time, frames)
-        if self.vision is Vision.HOLD:
-            self.interrupted = True
-        if self.moving and self.interrupted:
-            raise HoldRequest(f"marker {' and '.join(self.lost)} out of view: the arm holds")
+        if self.vision is Vision.HOLD and not self.waiting:
+            raise HoldRequest(f"no sight of {' and '.join(self.lost)}: the arm holds")
 
     @property
     def trace(self) -> Trace:
