@@ -148,8 +148,12 @@ class VirtualBus:
                 self._hear_by.pop(0)
 
     def true_joints(self, time_us: float) -> Array:
-        """Return the true link angles (n,) rad at an instant, between the two steps around it."""
+        """Return the true link angles (n,) rad at an instant, between the two steps around it.
+
+        For an instant to come, time passes until then, for the host too.
+        """
         self.advance(math.ceil(time_us))
+        self.host_us = max(self.host_us, self.time_us)
         after = bisect_left(self._log_us, time_us)
         if after == 0:
             return self._log_q[0]
