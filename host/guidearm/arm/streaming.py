@@ -131,11 +131,10 @@ def wire_points(segments: Segments, robot: Robot) -> list[SegmentPoint]:
         raise MotionError(f"a move of {count} segments is longer than {LONGEST_MOVE}: split it")
     if not (np.isfinite(segments.position).all() and np.isfinite(segments.velocity).all()):
         raise MotionError("a segment is not finite")
-    shortest = int(np.min(segments.duration_us, initial=messages.MAX_SEGMENT_US))
-    longest = int(np.max(segments.duration_us, initial=SHORTEST_SEGMENT_US))
-    if shortest < SHORTEST_SEGMENT_US or longest > messages.MAX_SEGMENT_US:
+    durations = np.asarray(segments.duration_us)
+    if np.any((durations < SHORTEST_SEGMENT_US) | (durations > messages.MAX_SEGMENT_US)):
         raise MotionError(
-            f"segments last {shortest}..{longest} us, not "
+            f"segments last {durations.min()}..{durations.max()} us, not "
             f"{SHORTEST_SEGMENT_US}..{messages.MAX_SEGMENT_US}"
         )
     if count and np.any(segments.velocity[-1] != 0):
@@ -333,7 +332,8 @@ class _Move:
         position = self.points[min(index, len(self.points) - 1)].set_points[joint.number - 1][0]
         error = LimitError(
             f"joint {joint.number} refuses segment {index + 1} to "
-            f"{math.degrees(position * RAD_PER_UNIT):.2f} deg: outside its own limits"
+            f"{math.degrees(position * RAD_PER_UNIT):.2f} deg: beyond its own limits of position "
+            "or speed"
         )
         return error if joint.moving else self._refuse(error)
 
