@@ -161,9 +161,18 @@ def get_u16(buffer: object, i: int) -> int:
 
 @micropython.viper
 def get_i32(buffer: object, i: int) -> int:
-    """Return the 32-bit little-endian word at i with its sign restored on any word size."""
+    """Return the little-endian word at i, with its sign.
+
+    A word that does not fit 31 bits would be allocated; no field holds one, and -2^30, which is
+    outside the bounds of every field that acts, stands for it.
+    """
     b = ptr8(buffer)
     m = 0x20000000
     m = m << 2
     word = b[i] | (b[i + 1] << 8) | (b[i + 2] << 16) | (b[i + 3] << 24)
-    return (word ^ m) - m
+    word = (word ^ m) - m
+    limit = 0x20000000
+    limit = limit << 1
+    if word >= limit or word < 0 - limit:
+        word = 0 - limit
+    return word

@@ -97,7 +97,7 @@ def push(state: object, ring: object, position: int, velocity: int, duration: in
         v = v >> 3
     from_tangent = ((v >> 12) * c16 + (((v & 0xFFF) * c16) >> 12)) >> 4
     step = end - start
-    limit = (s[_P_OVER_SPEED] >> 3) * duration // 125
+    limit = (s[_P_OVER_SPEED] >> 2) * duration // 250
     if step > limit or step < 0 - limit:
         return TOO_FAST
     step = step << 4
@@ -118,17 +118,10 @@ def push(state: object, ring: object, position: int, velocity: int, duration: in
 
 @micropython.viper
 def counts_to_angle(counts: int, counts_per_turn: int) -> int:
-    """Return turn/2^24 of motor counts, rounded down; exact to one unit over +-4 turns."""
+    """Return turn/2^24 of motor counts, rounded down: the exact floor over +-4 turns."""
     c16 = counts_per_turn >> 4
     whole = counts // c16
     rest = (counts - whole * c16) << 14
     fine = rest // c16
     rest = (rest - fine * c16) << 6
     return (whole << 20) + (fine << 6) + rest // c16
-
-
-@micropython.viper
-def angle_to_counts(angle: int, counts_per_turn: int) -> int:
-    """Return motor counts of an angle in turn/2^24, rounded to nearest."""
-    c16 = counts_per_turn >> 4
-    return ((angle >> 12) * c16 + (((angle & 0xFFF) * c16) >> 12) + 128) >> 8

@@ -31,7 +31,6 @@ _CYCLE_BYTES = const(8)
 _SET_POINT_BYTES = const(8)
 _HALF = const(0x8000)
 _MAX_DRIFT = const(1 << 14)
-_LAST_US = const(0x3FFFFFFF)
 _ALL_JOINTS = const(0xFFF)
 
 _REQUEST_BYTES = {entry[0]: wire.body_size(entry[2]) for entry in wire.MESSAGES}
@@ -161,7 +160,7 @@ class Session:
             self._cycle(sequence, body)
         elif message == wire.START and body == 4:
             instant = frame.get_i32(self._frame, _BODY)
-            if 0 <= instant <= _LAST_US:
+            if instant >= 0:
                 self.drive.start(instant)
         elif message == wire.CANCEL:
             self.drive.cancel()
@@ -247,8 +246,7 @@ class Session:
         joint_us = frame.get_i32(self._frame, _BODY)
         host_us = frame.get_i32(self._frame, _BODY + 4)
         drift = frame.get_i32(self._frame, _BODY + 8)
-        instants = 0 <= joint_us <= _LAST_US and 0 <= host_us <= _LAST_US
-        if not instants or not -_MAX_DRIFT <= drift <= _MAX_DRIFT:
+        if joint_us < 0 or host_us < 0 or not -_MAX_DRIFT <= drift <= _MAX_DRIFT:
             self._answer(wire.SET_CLOCK, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
         else:
             reason = self.drive.set_clock(joint_us, host_us, drift)

@@ -1,0 +1,164 @@
+"""One joint's real firmware on a bench: genuine MicroPython, the rig's plant, and no bus.
+
+`play` runs steps in a MicroPython process (`on_joint/player.py`) and returns the answers and the
+recorded words of the servo, one row a tick. `run` runs another script of `on_joint`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guidearm.kinematics import load_arm
+from guidearm.motion import hermite_segments, joint_move
+from guidearm_firmware.joint import parameters
+from guidearm_hil.joint_design import COUNTS_PER_TURN, plant_words, servo_parameters
+from guidearm_protocol import messages
+from guidearm_tools.image import build_image
+from guidearm_tools.micropython import Interpreter, find_interpreter
+
+ROOT = Path(__file__).parents[2]
+ON_JOINT = Path(__file__).with_name("on_joint")
+PLANT = ROOT / "hil" / "guidearm_hil" / "virtual_board" / "plant.py"
+SECOND_INTERPRETER = ROOT / ".micropython64" / "micropython"
+UNITS_PER_RAD = messages.ANGLE_UNITS_PER_TURN / (2 * np.pi)
+RECORD = (
+    "NOW", "STATE", "MODE", "FAULT", "POSITION", "SET_POINT", "SET_SPEED", "SET_ACCELERATION",
+    "SPEED", "ERROR", "BRAKE", "BRIDGE", "DUTY", "PULL_LINE", "AUTHORISED", "INTEGRAL",
+)  # fmt: skip
+
+Step = Sequence[Any]
+
+
+@cache
+def interpreter() -> Interpreter:
+    """Return the MicroPython that everything runs on."""
+    return find_interpreter()
+
+
+@cache
+def image() -> Path:
+    """Return a folder with the joint's image, built once."""
+    folder = Path(_folder().name) / "image"
+    if not folder.exists():
+        write_image(folder)
+    return folder
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="guidearm-bench-")
+
+
+def write_image(folder: Path) -> None:
+    """Build the joint's image with the bench's board, the rig's plant and the scripts."""
+    scripts = [path for path in sorted(ON_JOINT.glob("*.py")) if path.name != "board.py"]
+    build_image(folder, ON_JOINT / "board.py", [PLANT, *scripts])
+
+
+def run(
+    script: str, argument: object, *, on: Interpreter | None = None, at: Path | None = None
+) -> Any:  # noqa: ANN401 whatever JSON the script prints
+    """Run a script of `on_joint` with an argument, from the image at a folder."""
+    folder = image() if at is None else at
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(argument, file)
+        file.flush()
+        chosen = on or interpreter()
+        result = subprocess.run(
+            [chosen.path, "-X", "heapsize=32m", folder / script, file.name],
+            env=chosen.environment(folder),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert result.returncode == 0, result.stdout[-500:] + result.stderr[-2000:]
+    return json.loads(result.stdout)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a joint did: the answer of each step, and recorded words by name, one per tick."""
+
+    answers: list[Any]
+    words: dict[str, NDArray[np.int64]]
+    crc: int
+    state: list[int]
+
+    def __getitem__(self, name: str) -> NDArray[np.int64]:
+        """Return a word's course."""
+        return self.words[name]
+
+    def last(self, name: str) -> int:
+        """Return a word after the last tick."""
+        return int(self.words[name][-1])
+
+    def first(self, name: str, value: int) -> int:
+        """Return the first tick at which a word has a value."""
+        found = np.flatnonzero(self.words[name] == value)
+        assert found.size, f"{name} is never {value}"
+        return int(found[0])
+
+
+def play(
+    steps: Sequence[Step],
+    *,
+    joint: int = 0,
+    at_rad: float = 0.0,
+    load_nm: float = 0.0,
+    record: Sequence[str] = RECORD,
+    parameter_values: dict[str, int] | None = None,
+    digest: bool = False,
+    on: Interpreter | None = None,
+    at: Path | None = None,
+) -> Trace:
+    """Play steps on joint 0..5 of guide6, booted at rest; the first tick references it."""
+    arm = load_arm("guide6")
+    stored = servo_parameters(arm, joint, joint + 1, 0)
+    if parameter_values:
+        values = parameters.decode(stored)
+        assert values is not None
+        for index, entry in enumerate(parameters.PARAMETERS):
+            values[index] = parameter_values.get(entry[0], values[index])
+        stored = parameters.encode(values)
+    script = {
+        "parameters": stored.hex(),
+        "plant": plant_words(arm, joint, at_rad, load_nm, 777),
+        "record": list(record),
+        "digest": digest,
+        "steps": [["run", 1], *steps],
+    }
+    told = run("player.py", script, on=on, at=at)
+    rows = np.array(told["rows"], dtype=np.int64).reshape(-1, len(record))
+    words = {name: rows[:, column] for column, name in enumerate(record)}
+    return Trace(told["answers"][1:], words, told["crc"], told["state"])
+
+
+def move_segments(
+    joint: int, start_rad: float, end_rad: float, speed: float = 1.0
+) -> list[list[int]]:
+    """Return a host's segments for one joint: position, velocity (wire units), duration (us)."""
+    arm = load_arm("guide6")
+    q0, q1 = np.zeros(6), np.zeros(6)
+    q0[joint], q1[joint] = start_rad, end_rad
+    segments = hermite_segments(joint_move(q0, q1, arm, speed))
+    positions = np.rint(segments.position[:, joint] * UNITS_PER_RAD).astype(int).tolist()
+    velocities = np.rint(segments.velocity[:, joint] * UNITS_PER_RAD).astype(int).tolist()
+    rows = zip(positions, velocities, segments.duration_us.tolist(), strict=True)
+    return [list(row) for row in rows]
+
+
+def counts(rad: float) -> float:
+    """Return motor counts of an angle."""
+    return rad / (2 * np.pi) * COUNTS_PER_TURN

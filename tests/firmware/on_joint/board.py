@@ -1,0 +1,59 @@
+"""Runs on MicroPython: the board of a joint on the bench, whose bytes a test hands over.
+
+It allocates nothing, so that what allocates under a locked heap is the firmware.
+"""
+
+# pyright: basic, reportMissingImports=false
+
+from array import array
+
+_TIME = 0x3FFFFFFF
+
+
+class Board:
+    """Bytes in and out of memory; time is the servo's."""
+
+    name = b"bench" + bytes(7)
+    unique_id = b"12345678"
+    boot_count = 0x0107
+
+    def __init__(self) -> None:
+        """Begin with nothing received and nothing sent."""
+        self.state = array("i", [0])  # the servo's, once there is one
+        self.behind_us = 0
+        self.inbox = bytearray(1024)
+        self.waiting = 0
+        self.taken = 0
+        self.sent = bytearray(1024)
+        self.sent_bytes = 0
+        self.sent_at = 0
+
+    def ticks_us(self) -> int:
+        """Return the instant of the last tick, or later if the main loop is behind."""
+        return (self.state[0] + self.behind_us) & _TIME
+
+    def received_us(self) -> int:
+        """Return an instant 100 us before the last tick."""
+        return (self.state[0] - 100) & _TIME
+
+    def put(self, data: bytes) -> None:
+        """Have bytes arrive."""
+        for index in range(len(data)):
+            self.inbox[index] = data[index]
+        self.waiting = len(data)
+        self.taken = 0
+
+    def read(self, buffer: bytearray) -> int:
+        """Hand over as many bytes as fit."""
+        n = min(len(buffer), self.waiting - self.taken)
+        for index in range(n):
+            buffer[index] = self.inbox[self.taken + index]
+        self.taken += n
+        return n
+
+    def write(self, buffer: bytearray, n: int, at_us: int) -> None:
+        """Keep what is transmitted."""
+        for index in range(n):
+            self.sent[self.sent_bytes + index] = buffer[index]
+        self.sent_bytes += n
+        self.sent_at = at_us

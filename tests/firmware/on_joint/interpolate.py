@@ -1,0 +1,62 @@
+"""Runs on MicroPython: set-points that the servo makes of segments, and angles it reports.
+
+Argument: a JSON file with `chains`: [start in Q8 counts, counts per turn, over-speed limit,
+[position, velocity, duration] of each segment, instant in the last one in us], and `counts`:
+[counts, counts per turn]. Output: for each chain the answers of `push` and the set-point in Q8
+counts, None where a segment was not taken; and the angles.
+"""
+
+# pyright: basic, reportMissingImports=false
+
+import json
+import sys
+from array import array
+
+from joint import segments, servo
+
+
+def set_point(start: int, counts_per_turn: int, over_speed: int, chain: list, at: int) -> list:
+    state = array("i", [0] * servo.STATE_WORDS)
+    ring = array("i", [0] * (servo.RING_SLOTS * 8))
+    state[servo.P_COUNTS_PER_TURN] = counts_per_turn
+    state[servo.P_OVER_SPEED] = over_speed
+    state[servo.SET_POINT] = start
+    answers = [segments.push(state, ring, *segment) for segment in chain]
+    if answers != [segments.QUEUED] * len(chain):
+        return [answers, None]
+    state[servo.STATE] = servo.OPERATION_ENABLED
+    state[servo.MODE] = servo.ARMED
+    state[servo.P_FOLLOWING] = 1 << 22
+    state[servo.P_LINK_TIMEOUT] = 1 << 29
+    state[servo.NOW] = sum([segment[2] for segment in chain[:-1]]) + at
+    state[servo.LAST_FRAME] = state[servo.NOW]
+    servo.tick(state, ring)
+    return [answers, state[servo.SET_POINT]]
+
+
+def fill() -> list:
+    """Push until the ring is full, let one segment run out, push again."""
+    state = array("i", [0] * servo.STATE_WORDS)
+    ring = array("i", [0] * (servo.RING_SLOTS * 8))
+    state[servo.P_COUNTS_PER_TURN] = 409600
+    state[servo.P_OVER_SPEED] = 1 << 17
+    answers = [segments.push(state, ring, 100 * i, 0, 10000) for i in range(servo.RING_SLOTS - 1)]
+    kept = list(ring) + list(state)
+    answers += [segments.push(state, ring, 0, 0, 10000) for _ in range(3)]
+    untouched = kept == list(ring) + list(state)
+    state[servo.TAIL] = 1
+    answers.append(segments.push(state, ring, 0, 0, 10000))
+    return [answers, untouched]
+
+
+with open(sys.argv[1]) as file:
+    told = json.load(file)
+print(
+    json.dumps(
+        {
+            "set_points": [set_point(*chain) for chain in told["chains"]],
+            "angles": [segments.counts_to_angle(*pair) for pair in told["counts"]],
+            "fill": fill(),
+        }
+    )
+)

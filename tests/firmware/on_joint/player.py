@@ -1,0 +1,171 @@
+"""Runs on MicroPython: play steps on one joint, its plant in the loop, and print what happened.
+
+Argument: a JSON file with `parameters` (hex), `plant` (words), `record` (names of servo words) and
+`steps`. Output: one JSON object with the answer of each step, one row of recorded words per tick,
+and a digest over all states and plants. All ticks and all frames run with the heap locked: an
+allocation is a MemoryError.
+"""
+
+# pyright: basic, reportMissingImports=false
+
+import binascii
+import json
+import sys
+from array import array
+
+import micropython
+import plant
+
+from board import Board
+from joint import parameters, servo
+from joint.drive import Drive
+from joint.session import Session
+
+QUEUE = 48
+
+
+class Player:
+    """A joint and the hand that plays on it."""
+
+    def __init__(self, script: dict) -> None:
+        """Boot the joint."""
+        self.drive = Drive(binascii.unhexlify(script["parameters"]))
+        self.state = self.drive.state
+        self.plant = array("i", script["plant"])
+        self.board = Board()
+        self.board.state = self.state
+        self.session = Session(self.board, self.drive, (1, 2, 3))
+        self.words = array("i", [getattr(servo, name) for name in script["record"]])
+        self.rows = array("i")
+        self.digest = script["digest"]
+        self.crc = 0
+        self.move = array("i")  # position, velocity, duration of each segment
+        self.offered = 0
+        self.first = 0
+
+    # ---- steps; each returns its answer
+
+    def run(self, ticks: int, alive: int = 1) -> None:
+        """Let time pass, with a host that is alive or not."""
+        rows = array("i", [0] * (ticks * len(self.words)))
+        if self.digest:
+            for _ in range(ticks):
+                self._ticks(1, alive, rows)
+                self.crc = binascii.crc32(self.plant, binascii.crc32(self.state, self.crc))
+        else:
+            micropython.heap_lock()
+            try:
+                self._ticks(ticks, alive, rows)
+            finally:
+                micropython.heap_unlock()
+        self.rows.extend(rows)
+
+    def _ticks(self, ticks: int, alive: int, rows: array) -> None:
+        s = self.state
+        at = 0
+        for _ in range(ticks):
+            if alive:
+                s[servo.LAST_FRAME] = self.plant[plant.CLOCK]
+            index = self.offered * 3
+            if index < len(self.move) and self.drive.depth() < QUEUE:
+                number = (self.first + self.offered) & 0xFFFF
+                self.drive.offer(
+                    number, self.move[index], self.move[index + 1], self.move[index + 2]
+                )
+                if self.drive.segment == number:
+                    self.offered += 1
+            plant.advance(self.plant, s, plant.SINE)
+            servo.tick(s, self.drive.ring)
+            for word in self.words:
+                rows[at] = s[word]
+                at += 1
+
+    def leap(self, ticks: int) -> None:
+        """Let time pass without a record."""
+        words, self.words = self.words, array("i")
+        self.run(ticks)
+        self.words = words
+
+    def queue(self, segments: list) -> None:
+        """Offer these segments from the coming tick on, as the ring takes them."""
+        self.move = array("i", [value for segment in segments for value in segment])
+        self.first = self.drive.segment + 1
+        self.offered = 0
+
+    def start_in(self, us: int) -> None:
+        """START at an instant of the host's clock, which stands where the joint's does."""
+        self.drive.set_clock(self.state[servo.NOW], self.state[servo.NOW], 0)
+        self.run(1)
+        self.drive.start((self.state[servo.NOW] + us) & 0x3FFFFFFF)
+
+    def receive(self, data: str, size: int = 1024) -> list:
+        """Have bytes arrive in pieces; return the bytes sent and when, after the tick."""
+        arriving = binascii.unhexlify(data)
+        board = self.board
+        board.sent_bytes = 0
+        pieces = [arriving[i : i + size] for i in range(0, len(arriving), size)]
+        micropython.heap_lock()
+        try:
+            for piece in pieces:
+                board.put(piece)
+                while board.taken < board.waiting:
+                    self.session.poll()
+        finally:
+            micropython.heap_unlock()
+        sent = binascii.hexlify(board.sent[: board.sent_bytes]).decode()
+        return [sent, (board.sent_at - board.received_us()) & 0x3FFFFFFF]
+
+    def allocate(self, expression: str) -> None:
+        """Evaluate an expression with the heap locked, as `run` runs ticks."""
+        code = compile(expression, "step", "eval")
+        known = {"s": self.state}
+        micropython.heap_lock()
+        try:
+            eval(code, known)
+        finally:
+            micropython.heap_unlock()
+
+    def poke(self, name: str, value: int) -> None:
+        """Change a word of the servo."""
+        self.state[getattr(servo, name)] = value
+
+    def load(self, name: str, value: int) -> None:
+        """Change a word of the plant."""
+        self.plant[getattr(plant, name)] = value
+
+    def parameter(self, name: str, value: int) -> int:
+        """Change a parameter as a host does."""
+        names = [entry[0] for entry in parameters.PARAMETERS]
+        return self.drive.set_parameter(names.index(name), value)
+
+    def slot(self, index: int) -> list:
+        """Return a slot of the ring."""
+        return list(self.drive.ring[8 * index : 8 * index + 8])
+
+    def late(self, us: int) -> None:
+        """Have the main loop come to a frame so long after the last tick."""
+        self.board.behind_us = us
+
+    def play(self, step: list) -> object:
+        """Do one step: a method of mine or of the drive, with its arguments."""
+        name = step[0]
+        if hasattr(self, name):
+            return getattr(self, name)(*step[1:])
+        return getattr(self.drive, name)(*step[1:])
+
+
+with open(sys.argv[1]) as file:
+    player = Player(json.load(file))
+    file.seek(0)
+    answers = [player.play(step) for step in json.load(file)["steps"]]
+width = len(player.words) or 1
+print(
+    json.dumps(
+        {
+            "answers": answers,
+            "rows": [list(player.rows[i : i + width]) for i in range(0, len(player.rows), width)],
+            "crc": player.crc,
+            "state": list(player.state),
+        }
+    )
+)
