@@ -141,7 +141,8 @@ def _example() -> str:
     return "\n\n".join(
         (
             _line("Host to joint 3: IDENTIFY, sequence 1, nonce 12345678 hex:", identify),
-            "Host to joint 3: ENABLE, sequence 2, resume 0. Flags, address, sequence, message, body:",
+            "Host to joint 3: ENABLE, sequence 2, resume 0. Flags, address, sequence, message, "
+            "body:",
             _unstuffed(enable),
             _line("with the CRC behind, stuffed, and closed by the delimiter:", enable),
             _line("Joint 3 replies OK, boot 90:", enabled),
