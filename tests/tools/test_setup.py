@@ -174,6 +174,30 @@ def test_dev_adds_to_what_is_there(checkout: Checkout) -> None:
     assert checkout.called() == []
 
 
+@needs_debian_keys
+def test_dev_adds_a_64_bit_interpreter_to_a_fetched_32_bit_one(checkout: Checkout) -> None:
+    second = checkout.root / ".micropython64"
+    checkout.setup()
+    assert not second.exists()
+    checkout.called()
+    told = checkout.setup("--dev")
+    assert told.returncode == 0
+    assert "MicroPython 1.25 (amd64) into .micropython64" in told.stderr
+    assert sum("apt update" in call for call in checkout.called()) == 1
+    assert (second / "root" / "usr" / "lib" / "x86_64-linux-gnu").is_dir()
+    assert checkout.setup("--dev").stderr == ""
+    assert checkout.called() == []
+
+
+@needs_debian_keys
+def test_without_a_64_bit_interpreter_set_up_goes_on(checkout: Checkout) -> None:
+    checkout.setup()
+    told = checkout.setup("--dev", APT_SAYS="E: Could not resolve mirror.invalid")
+    assert told.returncode == 0
+    assert "word sizes are not compared" in told.stderr
+    assert checkout.setup("--dev").stderr == ""
+
+
 def test_a_changed_lock_is_installed_afresh(checkout: Checkout) -> None:
     checkout.setup(**OWN)
     (checkout.root / ".venv" / "left-over").touch()

@@ -1,0 +1,104 @@
+"""What two files must agree on and neither may import from the other: servo words, wire values."""
+
+from __future__ import annotations
+
+import ast
+import binascii
+import struct
+from pathlib import Path
+
+import pytest
+from joint_bench import PLANT, ROOT
+
+from guidearm_firmware.joint import parameters
+from guidearm_protocol import messages as wire
+
+JOINT = ROOT / "firmware" / "guidearm_firmware" / "joint"
+SERVO = JOINT / "servo.py"
+BOARD = PLANT.with_name("board.py")
+BUS = ROOT / "hil" / "guidearm_hil" / "bus.py"
+
+
+def constants(path: Path) -> dict[str, int]:
+    """Return the whole-number constants that a file defines at its top, without underscore."""
+    found: dict[str, int] = {}
+    for node in ast.parse(path.read_text()).body:
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        value = node.value
+        if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "const":
+            value = value.args[0]
+        try:
+            number: object = eval(compile(ast.Expression(value), path.name, "eval"), {})
+        except NameError:
+            continue
+        if isinstance(number, int):
+            found[node.targets[0].id.lstrip("_")] = number
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        (BOARD, ("BRIDGE", "PULL_LINE")),
+        (PLANT, ("NOW", "MOTOR", "OUTPUT", "INPUTS", "CURRENT", "DUTY", "BRIDGE", "BRAKE")),
+        (BUS, ("INPUT_STOP_LINE", "INPUT_EMERGENCY_STOP")),
+    ],
+)
+def test_the_rig_names_the_servos_words(path: Path, names: tuple[str, ...]) -> None:
+    servo, other = constants(SERVO), constants(path)
+    assert {name: other[name] for name in names} == {name: servo[name] for name in names}
+
+
+def test_state_words_are_numbered_without_gap() -> None:
+    servo = constants(SERVO)
+    names = list(servo)
+    word = 0
+    for name in names[names.index("NOW") : names.index("STATE_WORDS") + 1]:
+        assert servo[name] == word, name
+        word += 3 if name == "ARGUMENT" else 1
+
+
+def test_states_and_faults_are_those_of_the_message_table() -> None:
+    servo = constants(SERVO)
+    for name in ("SWITCH_ON_DISABLED", "SWITCHED_ON", "OPERATION_ENABLED", "QUICK_STOP_ACTIVE"):
+        assert servo[name] == getattr(wire, name)
+    for name in ("FAULT_REACTION_ACTIVE", "FAULT_STATE"):
+        assert servo[name] == getattr(wire, name)
+    for number, text, _ in wire.FAULTS[1:9]:
+        assert servo[text.upper().replace(" ", "_").replace("-", "_")] == number
+
+
+def test_servo_parameters_stand_in_the_order_of_the_parameter_table() -> None:
+    servo = constants(SERVO)
+    first = servo["P_COUNTS_PER_TURN"]
+    assert servo["STATE_WORDS"] - first == parameters.SERVO_PARAMETERS
+    named = {
+        "P_CURRENT_DUTY": "current_duty",
+        "P_FOLLOWING": "following_error",
+        "P_DISAGREE": "encoders_disagree",
+        "P_LOWER": "lower_trip",
+        "P_UPPER": "upper_trip",
+    }
+    for name, word in servo.items():
+        if name.startswith("P_"):
+            expected = named.get(name, name[2:].lower())
+            assert parameters.PARAMETERS[word - first][0] == expected
+    for name in ("LOWER_LIMIT", "UPPER_LIMIT", "ADDRESS", "ARM_ID", "COUNTS_PER_TURN"):
+        assert parameters.PARAMETERS[getattr(parameters, name)][0] == name.lower()
+
+
+@pytest.mark.parametrize("values", [{"counts_per_turn": 404_000}, {"kp": 0}, {"address": 13}])
+def test_parameters_out_of_bounds_are_neither_stored_nor_believed(values: dict[str, int]) -> None:
+    table = [values.get(entry[0], entry[4]) for entry in parameters.PARAMETERS]
+    with pytest.raises(ValueError, match=next(iter(values))):
+        parameters.encode(table)
+    packed = struct.pack(f"<{len(table)}i", *table)
+    assert parameters.decode(packed + struct.pack("<I", binascii.crc32(packed))) is None
+    good = parameters.encode(parameters.defaults())
+    assert parameters.decode(good) == parameters.defaults()
+    for index in range(len(good)):
+        damaged = good[:index] + bytes((good[index] ^ 4,)) + good[index + 1 :]
+        assert parameters.decode(damaged) is None
+    for stored in (None, b"", good[:-1], good + b"\x00"):
+        assert parameters.decode(stored) is None
