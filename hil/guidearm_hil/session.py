@@ -122,6 +122,7 @@ def run_session(
             },
             "virtual_s": round(virtual.clock.now(), 6),
         }
+    wall_s = time.perf_counter() - began  # of the procedure; pictures are drawn afterwards
     if pictures:
         from guidearm.procedure.pictures import Truth, draw_pictures  # matplotlib takes its time
 
@@ -135,7 +136,7 @@ def run_session(
         drawn = draw_pictures(outcome, tools, task, arm, folder, truth)
         summary["pictures"] = [str(path) for path in drawn]
     summary["folder"] = str(folder)
-    summary["wall_s"] = round(time.perf_counter() - began, 3)
+    summary["wall_s"] = round(wall_s, 3)
     journal.finish(summary)
     return summary
 
