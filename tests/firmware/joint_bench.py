@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,17 +48,10 @@ def interpreter() -> Interpreter:
 
 
 @cache
-def image() -> Path:
-    """Return a folder with the joint's image, built once."""
-    folder = Path(_folder().name) / "image"
-    if not folder.exists():
-        write_image(folder)
+def _true_image() -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory(prefix="guidearm-bench-")
+    write_image(Path(folder.name) / "image")
     return folder
-
-
-@cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="guidearm-bench-")
 
 
 def write_image(folder: Path) -> None:
@@ -65,11 +60,24 @@ def write_image(folder: Path) -> None:
     build_image(folder, ON_JOINT / "board.py", [PLANT, *scripts])
 
 
+_other_image: ContextVar[Path | None] = ContextVar("other_image", default=None)
+
+
+@contextmanager
+def other_image(folder: Path) -> Generator[None]:
+    """Have everything in the block run from another image."""
+    token = _other_image.set(folder)
+    try:
+        yield
+    finally:
+        _other_image.reset(token)
+
+
 def run(
-    script: str, argument: object, *, on: Interpreter | None = None, at: Path | None = None
+    script: str, argument: object, *, on: Interpreter | None = None
 ) -> Any:  # noqa: ANN401 whatever JSON the script prints
-    """Run a script of `on_joint` with an argument, from the image at a folder."""
-    folder = image() if at is None else at
+    """Run a script of `on_joint` with an argument."""
+    folder = _other_image.get() or Path(_true_image().name) / "image"
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(argument, file)
         file.flush()
@@ -121,7 +129,6 @@ def play(
     parameter_values: dict[str, int] | None = None,
     digest: bool = False,
     on: Interpreter | None = None,
-    at: Path | None = None,
 ) -> Trace:
     """Play steps on joint 0..5 of guide6, booted at rest; the first tick references it."""
     arm = load_arm("guide6")
@@ -139,7 +146,7 @@ def play(
         "digest": digest,
         "steps": [["run", 1], *steps],
     }
-    told = run("player.py", script, on=on, at=at)
+    told = run("player.py", script, on=on)
     rows = np.array(told["rows"], dtype=np.int64).reshape(-1, len(record))
     words = {name: rows[:, column] for column, name in enumerate(record)}
     return Trace(told["answers"][1:], words, told["crc"], told["state"])

@@ -318,6 +318,7 @@ def test_over_speed_cuts_torque_at_once() -> None:
 def test_a_fault_while_the_brake_opens_is_not_overtaken_by_it(ticks: int) -> None:
     trace = play([["enable", 0], ["run", ticks], ["load", "INPUTS", 2], ["run", 300]])
     assert fault_of(trace) == wire.EMERGENCY_STOP
+    assert wire.OPERATION_ENABLED not in trace["STATE"][trace.first("FAULT", wire.EMERGENCY_STOP) :]
 
 
 def test_the_first_cause_is_kept_with_its_snapshot() -> None:

@@ -269,9 +269,10 @@ def test_each_joint_takes_its_own_set_point_and_acknowledges_it_by_number() -> N
 
 
 def test_a_segment_outside_the_limits_is_flagged_until_a_good_one_comes() -> None:
-    enabled = [identify(), request(1001, wire.ENABLE, resume=0), ["run", 100]]
-    bad = [((1 << 26) - 1, 0)], [(1 << 23, 0)], [(0, 1 << 25)]
-    for point in bad:
+    """Soft limits that the host has set, over-speed, and what no joint reaches."""
+    limits = [["parameter", "lower_limit", -3000], ["parameter", "upper_limit", 2000]]
+    enabled = [identify(), *limits, request(1001, wire.ENABLE, resume=0), ["run", 100]]
+    for point in [(2001, 0)], [(-3001, 0)], [(1 << 26, 0)], [(0, 1 << 25)]:
         steps = [cycle(5, 1, 1, point, 10_000), cycle(6, 1, 1, [(0, 0)], 10_000)]
         states = [a[1].values for a in answers(play([*enabled, *steps]))[-2:] if a]
         flags = [int(state["flags"]) & wire.FLAG_SEGMENT_REFUSED for state in states]

@@ -1,0 +1,277 @@
+"""Bugs planted in a copy of the firmware: a test of this folder fails for each of them.
+
+The tests are called as they stand, on an image with one line changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import test_guards
+import test_segments
+import test_servo
+import test_session
+from joint_bench import other_image, write_image
+
+from guidearm_protocol import messages as wire
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A text in a file of the image, what replaces it, and the test that must fail."""
+
+    name: str
+    file: str
+    text: str
+    planted: str
+    check: Callable[[], None]
+
+
+def moves() -> None:
+    test_servo.test_a_move_is_followed_and_settles(0, 0.0)
+
+
+def starts() -> None:
+    test_servo.test_the_set_point_leaves_at_the_instant_of_start()
+
+
+def keeps_time() -> None:
+    test_servo.test_a_host_clock_of_another_rate_is_followed_for_minutes()
+
+
+def stops() -> None:
+    test_servo.test_a_stop_is_limited_in_jerk_and_ends_in_time(0, 250)
+
+
+def notices_the_stop_line() -> None:
+    test_servo.test_stop_line_and_emergency_button(1, wire.STOP_LINE, True)
+
+
+def interpolates() -> None:
+    test_segments.check_interpolation(1000)
+
+
+def judges_frames() -> None:
+    cases = test_guards.make_cases(3000)
+    test_guards.test_exactly_the_hosts_good_frames_are_accepted(test_guards.tell(cases, []), cases)
+
+
+def seals_frames() -> None:
+    contents = [b"\x07" * n for n in range(5, 60)]
+    told = test_guards.tell([], contents)
+    test_guards.test_what_it_seals_is_what_the_host_would_send(told, contents)
+
+
+def stays_inside() -> None:
+    cases = test_guards.make_cases(3000)
+    told = test_guards.tell(cases, [])
+    assert told["broken"] == -1
+
+
+def keeps_soft_limits() -> None:
+    test_session.test_a_segment_outside_the_limits_is_flagged_until_a_good_one_comes()
+
+
+def keeps_a_fault_while_the_brake_opens() -> None:
+    test_servo.test_a_fault_while_the_brake_opens_is_not_overtaken_by_it(59)
+
+
+def refuses_late_starts() -> None:
+    late: list[test_servo.Step] = [["set_clock", 0, 0, 0], ["run", 1], ["start", 1]]
+    test_servo.test_what_does_not_start([["queue", "SEGMENTS"], ["run", 40], *late])
+
+
+def refuses_old_sequences() -> None:
+    test_session.test_an_older_sequence_is_stale(999)
+
+
+SERVO, FRAME = "joint/servo.py", "joint/frame.py"
+SEGMENTS, SESSION, DRIVE = "joint/segments.py", "joint/session.py", "joint/drive.py"
+BUGS = (
+    Bug(
+        "encoder sign",
+        SERVO,
+        "raw = (s[MOTOR] ^ m) - m",
+        "raw = 0 - ((s[MOTOR] ^ m) - m)",
+        moves,
+    ),
+    Bug("motor sign", SERVO, "s[DUTY] = duty", "s[DUTY] = 0 - duty", moves),
+    Bug(
+        "CRC unchecked",
+        FRAME,
+        "        return DAMAGED\n    if (b[2] != address",
+        "        i = 0\n    if (b[2] != address",
+        judges_frames,
+    ),
+    Bug("length 255", FRAME, "length > _MAX_ENCODED", "length > _MAX_ENCODED + 1", judges_frames),
+    Bug("reserved bits", FRAME, "b[1] < 16 or b[1] & 15", "b[1] < 16", judges_frames),
+    Bug("version 0", FRAME, "b[1] < 16 or b[1] & 15", "b[1] & 15", judges_frames),
+    Bug("chain end", FRAME, "    if i != length:\n", "    if i < length:\n", judges_frames),
+    Bug("gather overruns", FRAME, "if count <= _MAX_ENCODED:", "if count <= 260:", stays_inside),
+    Bug("first code", FRAME, "    b[0] = zero\n", "    b[0] = i + 1\n", seals_frames),
+    Bug(
+        "start a tick early",
+        SERVO,
+        "(host - s[SEGMENT_START])",
+        "(host - s[SEGMENT_START] + 1000)",
+        starts,
+    ),
+    Bug(
+        "start a tick late",
+        SERVO,
+        "(host - s[SEGMENT_START])",
+        "(host - s[SEGMENT_START] - 1000)",
+        starts,
+    ),
+    Bug(
+        "segments 1 us long",
+        SERVO,
+        "(s[SEGMENT_START] + duration)",
+        "(s[SEGMENT_START] + duration + 1)",
+        keeps_time,
+    ),
+    Bug("drift forgotten", SERVO, "drift = (s[CLOCK_DRIFT] ^ m) - m", "drift = 0", keeps_time),
+    Bug("no rebase", SERVO, "since > 0x2000000", "since > 0x1FFFFFFF", keeps_time),
+    Bug("tangent sign", SEGMENTS, "from_tangent - tangent", "from_tangent + tangent", interpolates),
+    Bug("u down", SERVO, "+ (duration >> 1)) // duration", "+ 0) // duration", interpolates),
+    Bug("time unit", SEGMENTS, "duration * 4295", "duration * 4294", interpolates),
+    Bug(
+        "no jerk limit",
+        SERVO,
+        "            d += jerk\n",
+        "            d = s[P_DECELERATION]\n",
+        stops,
+    ),
+    Bug(
+        "stop without brake",
+        SERVO,
+        "            s[TIMER] = s[P_BRAKE_TICKS]\n            s[BRAKE] = 0\n",
+        "            s[TIMER] = s[P_BRAKE_TICKS]\n",
+        stops,
+    ),
+    Bug(
+        "stop line unseen",
+        SERVO,
+        "s[INPUTS] & INPUT_STOP_LINE",
+        "s[INPUTS] & 4",
+        notices_the_stop_line,
+    ),
+    Bug(
+        "silence unnoticed",
+        SERVO,
+        "fault = _LINK_TIMEOUT",
+        "fault = 0",
+        test_servo.test_silence_in_motion_is_a_controlled_stop_and_a_latched_fault,
+    ),
+    Bug(
+        "underrun unnoticed",
+        SERVO,
+        "fault = _UNDERRUN",
+        "fault = 0",
+        test_servo.test_a_host_that_comes_late_underruns_the_queue,
+    ),
+    Bug(
+        "pushing on",
+        SERVO,
+        "lost = _FOLLOWING_ERROR",
+        "lost = 0",
+        test_servo.test_a_blocked_joint_faults_and_cuts_torque_instead_of_pushing_on,
+    ),
+    Bug(
+        "one encoder",
+        SERVO,
+        "lost = _ENCODERS_DISAGREE",
+        "lost = 0",
+        test_servo.test_encoders_that_contradict_each_other_cut_torque_at_once,
+    ),
+    Bug(
+        "integrator kept",
+        SERVO,
+        "s[INTEGRAL] = 0\n",
+        "s[INTEGRAL] += 0\n",
+        test_servo.test_nothing_of_an_earlier_motion_acts_on_a_later_one,
+    ),
+    Bug(
+        "brake overtakes fault",
+        SERVO,
+        "if drive == SWITCHED_ON:\n                    drive",
+        "if drive != 0:\n                    drive",
+        keeps_a_fault_while_the_brake_opens,
+    ),
+    Bug(
+        "late start",
+        SERVO,
+        "s[CLOCK_SET] != 0 and ahead > 0",
+        "s[CLOCK_SET] != 0",
+        refuses_late_starts,
+    ),
+    Bug(
+        "executes twice",
+        SESSION,
+        "if newer == 0 and crc_low == self.last_crc_low",
+        "if newer == -1 and crc_low == self.last_crc_low",
+        test_session.test_an_equal_request_gets_the_same_reply_and_does_not_execute_again,
+    ),
+    Bug(
+        "old sequence",
+        SESSION,
+        "newer == 0 or newer >= _HALF",
+        "newer == 0",
+        refuses_old_sequences,
+    ),
+    Bug(
+        "slot by address",
+        SESSION,
+        "rank = _count(joints & (bit - 1))",
+        "rank = self.address - 1",
+        test_session.test_replies_stand_in_slots_by_rank_in_the_mask,
+    ),
+    Bug(
+        "gap in segments",
+        DRIVE,
+        "if number != (self.segment + 1) & 0xFFFF:",
+        "if number == self.segment:",
+        test_session.test_each_joint_takes_its_own_set_point_and_acknowledges_it_by_number,
+    ),
+    Bug(
+        "no soft limit",
+        DRIVE,
+        "or position > self.parameters[parameters.UPPER_LIMIT]",
+        "",
+        keeps_soft_limits,
+    ),
+    Bug(
+        "any speed",
+        SEGMENTS,
+        "if step > limit or step < 0 - limit:",
+        "if step > 0x3FFFFFF:",
+        test_segments.test_segments_that_ask_for_more_than_the_speed_limit_are_not_taken,
+    ),
+)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    write_image(image)
+    path = image / bug.file
+    source = path.read_text()
+    assert source.count(bug.text) == 1
+    path.write_text(source.replace(bug.text, bug.planted))
+    with other_image(image), pytest.raises(AssertionError) as caught:
+        bug.check()
+    # found by what it does, not because it cannot be compiled
+    assert "SyntaxError" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "check", dict.fromkeys(bug.check for bug in BUGS), ids=lambda check: getattr(check, "__name__", "")
+)
+def test_an_image_without_a_bug_passes(check: Callable[[], None], tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    write_image(image)
+    with other_image(image):
+        check()
