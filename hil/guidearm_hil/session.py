@@ -149,6 +149,6 @@ def _faults(arm: Arm, planted: Plant | None) -> Faults:
     if planted is Plant.FLANGE_MARKER:
         return Faults(flange_marker_m=PLANTED_M)
     if planted is Plant.CAMERA:
-        # after the camera was located, before the guide is first measured
-        return Faults(camera_m=PLANTED_M, camera_at_s=SETTLE_S + MEASURE_S + 0.5)
+        # until the camera has been located, before the guide is first measured
+        return Faults(located_m=PLANTED_M, located_until_s=SETTLE_S + MEASURE_S + 0.5)
     return Faults()

@@ -81,6 +81,7 @@ class VirtualTracker:
             PATIENT: T_camera_base @ world.patient.T_base_patient(times),
             ARM_MARKER: T_camera_base @ world.T_base_arm_marker(q),
         }
+        truth[ARM_MARKER][:, :3, 3] += world.arm_marker_smear(times)
         noise = np.stack([self._noise(number) for number in numbers])
         markers: list[dict[str, MarkerPose]] = [{} for _ in numbers]
         for name, T_camera_marker in truth.items():

@@ -42,12 +42,16 @@ class Faults:
         joint_2_rad: added to the true angle of joint 2; 2 mm at the tip is 0.002 / its distance.
         flange_marker_m: the hand-eye calibration told to the host is off by this.
         camera_m: from `camera_at_s` on the camera stands this far from where it was.
+        located_m: until `located_until_s` the arm marker is seen this far from where it is, as
+            with a smeared sphere, so that the camera is located this far from where it is.
     """
 
     joint_2_rad: float = 0.0
     flange_marker_m: float = 0.0
     camera_m: float = 0.0
     camera_at_s: float = 0.0
+    located_m: float = 0.0
+    located_until_s: float = 0.0
 
 
 class World:
@@ -118,8 +122,10 @@ class World:
         aside = np.cross(forward, [0.0, 0.0, 1.0])
         aside /= np.linalg.norm(aside)
         rotation = np.stack([aside, np.cross(forward, aside), forward], axis=1)
-        bump = rng.normal(size=3)
-        self._camera_bump = self.faults.camera_m * bump / np.linalg.norm(bump)
+        direction = rng.normal(size=3)
+        direction /= np.linalg.norm(direction)
+        self._camera_bump = self.faults.camera_m * direction
+        self._smear = self.faults.located_m * direction
         return transform(rotation, centre[:3] - CAMERA_DISTANCE_M * forward)
 
     def T_base_flange(self, q: ArrayLike) -> Array:
@@ -141,6 +147,11 @@ class World:
         bumped = np.asarray(t, dtype=np.float64) >= self.faults.camera_at_s
         T = self._T_base_camera
         return transform(T[:3, :3], T[:3, 3] + bumped[..., None] * self._camera_bump)
+
+    def arm_marker_smear(self, t: ArrayLike) -> Array:
+        """Give the shift (..., 3) of the arm marker as the camera sees it at times (...) s."""
+        smeared = np.asarray(t, dtype=np.float64) < self.faults.located_until_s
+        return smeared[..., None] * self._smear
 
 
 def small(rng: np.random.Generator, translation_m: float, rotation_rad: float) -> Array:
