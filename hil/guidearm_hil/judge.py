@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,7 @@ from guidearm_hil.world import World
 _PHASES = 32
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class TrueError:
     """True deviation of the guide from the plan.
 
@@ -32,8 +32,8 @@ class TrueError:
     target_mm: float
     angle_deg: float
     depth_mm: float
-    entry_image: Array
-    target_image: Array
+    entry_image: Array = field(compare=False)
+    target_image: Array = field(compare=False)
 
     @property
     def worst_mm(self) -> float:
