@@ -13,7 +13,7 @@ from collections import deque
 from guidearm.link import Clock
 from guidearm_hil.bus import VirtualBus
 
-LONGEST_LAG_US = 30_000  # of the joints behind bus time before it slips; a step at rest is 10 ms
+LONGEST_LAG_US = 100_000  # that the joints catch up; less than any of their time limits
 IDLE_GAP_US = 100
 REMEMBERED_US = 30_000_000  # of the true motion: more than the longest backlog of a tracker
 _DELIMITER = b"\0"

@@ -32,9 +32,9 @@ class RealTimeArm:
         """
         with ExitStack() as stack:
             stack.callback(line.close)
+            self.world = _world(arm, seed)
             self.virtual = stack.enter_context(VirtualArm(arm, seed))
             self.paced = PacedBus(self.virtual.bus, clock)
-            self.world = _world(arm, seed)
             tracker = VirtualTracker(self.world, self.virtual.true_joints, self.paced.now)
             self.tracker = IgtlServer(_OnWallTime(tracker, self.paced), tracker_port)
             stack.callback(self.tracker.close)

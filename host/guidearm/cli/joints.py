@@ -9,7 +9,7 @@ import click
 from guidearm.cli.access import ask_holder, opened
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import remark, show_state
-from guidearm.errors import GuideArmError
+from guidearm.errors import GuideArmError, SilentJointError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +30,16 @@ def status(settings: Settings) -> None:
         return
     from guidearm.arm.faults import read_fault
 
-    with opened(settings) as robot:
-        state = robot.poll()
-        reports = [str(read_fault(robot.bus, number)) for number in state.faulted]
-        show_state(settings, {"port": settings.port, **state.as_dict()}, held=False, causes=reports)
-    for report in reports:
-        remark(report)
+    try:
+        with opened(settings) as robot:
+            state = robot.poll()
+            causes = [str(read_fault(robot.bus, number)) for number in state.faulted]
+    except SilentJointError:
+        _show_survey(settings)
+        raise
+    show_state(settings, {"port": settings.port, **state.as_dict()}, held=False, causes=causes)
+    for cause in causes:
+        remark(cause)
 
 
 @click.command()
@@ -104,7 +108,21 @@ def _stop_ourselves(settings: Settings) -> ArmState:
             return robot.stop()
     except GuideArmError as error:
         connection.port.close()
-        raise type(error)(f"stop was sent, not confirmed: {error}") from error
+        if isinstance(error, SilentJointError):
+            _show_survey(settings)
+        raise type(error)(f"stop was sent; {error}") from error
+
+
+def _show_survey(settings: Settings) -> None:
+    """Show the joints of an arm that is not whole; those that are missing, as silent."""
+    from guidearm.cli.survey import survey
+    from guidearm.kinematics import load_arm
+
+    count = len(load_arm(settings.arm).lower)
+    found = survey(settings.port, count)
+    if found.identities:
+        state = {"port": settings.port, "joints": found.as_dicts(count)}
+        show_state(settings, state, held=False)
 
 
 def _do(settings: Settings, action: Callable[[Robot], ArmState], done: str) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from guidearm.cli.access import ask_holder
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import print_json, remark, table
-from guidearm.errors import SilentJointError
-
-if TYPE_CHECKING:
-    from guidearm.arm import Identity
+from guidearm.cli.survey import survey
+from guidearm_protocol.messages import MAX_JOINTS
 
 
 @click.command("list")
@@ -30,7 +28,11 @@ def list_(settings: Settings) -> None:
     if settings.port:
         told = ask_holder(settings)
         held = told is not None
-        joints = told["joints"] if told is not None else [i.as_dict() for i in _joints(settings)]
+        if told is not None:
+            joints = told["joints"]
+        else:
+            found = survey(settings.port, MAX_JOINTS).identities
+            joints = [identity.as_dict() for identity in found.values()]
     if settings.as_json:
         print_json({"ports": ports, "port": settings.port or None, "held": held, "joints": joints})
         return
@@ -49,24 +51,3 @@ def list_(settings: Settings) -> None:
         names = ("joint", "firmware", "interpreter", "board", "unique_id")
         click.echo(f"on {settings.port}:")
         click.echo(table(names, [[str(joint[name]) for name in names] for joint in joints], "r"))
-
-
-def _joints(settings: Settings) -> list[Identity]:
-    """Ask at every address there can be."""
-    from guidearm.arm.identify import identify
-    from guidearm.link import JointBus, open_port
-    from guidearm_protocol import messages
-
-    connection = open_port(settings.port)
-    try:
-        bus = JointBus(connection)
-        nonce = 1 + int(connection.clock.now() * 1e6) % (messages.TIME_MODULUS - 1)
-        found: list[Identity] = []
-        for address in range(1, messages.MAX_JOINTS + 1):
-            try:
-                found.append(identify(bus, address, nonce))
-            except SilentJointError:
-                continue  # an address that nobody has
-        return found
-    finally:
-        connection.port.close()

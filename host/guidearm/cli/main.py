@@ -88,7 +88,7 @@ def _run(arguments: list[str]) -> int:
         click.echo(f"guidearm: {error}", err=True)
         return 1
     except KeyboardInterrupt as interrupt:
-        click.echo(f"guidearm: {interrupt or 'stopped by Ctrl-C'}", err=True)
+        click.echo(f"guidearm: {str(interrupt) or 'stopped by Ctrl-C'}", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone: nobody is left to tell

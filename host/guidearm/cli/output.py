@@ -47,8 +47,8 @@ def joint_table(joints: Iterable[Mapping[str, Any]]) -> str:
         (
             str(joint["joint"]),
             joint["state"],
-            f"{joint['position_deg']:.4f}",
-            joint["fault"],
+            "" if joint["position_deg"] is None else f"{joint['position_deg']:.4f}",
+            joint["fault"] or "",
             ", ".join(joint["flags"]),
         )
         for joint in joints
