@@ -267,9 +267,10 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     assert "SyntaxError" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "check", dict.fromkeys(bug.check for bug in BUGS), ids=lambda check: getattr(check, "__name__", "")
-)
+CHECKS = tuple(dict.fromkeys(bug.check for bug in BUGS))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_an_image_without_a_bug_passes(check: Callable[[], None], tmp_path: Path) -> None:
     image = tmp_path / "image"
     write_image(image)
