@@ -128,9 +128,13 @@ def play(
     record: Sequence[str] = RECORD,
     parameter_values: dict[str, int] | None = None,
     digest: bool = False,
+    damaged: bool = False,
     on: Interpreter | None = None,
 ) -> Trace:
-    """Play steps on joint 0..5 of guide6, booted at rest; the first tick references it."""
+    """Play steps on joint 0..5 of guide6, booted at rest; the first tick references it.
+
+    `digest` has every tick's state and plant in `crc`, `damaged` the stored parameters damaged.
+    """
     arm = load_arm("guide6")
     stored = servo_parameters(arm, joint, joint + 1, 0)
     if parameter_values:
@@ -139,6 +143,8 @@ def play(
         for index, entry in enumerate(parameters.PARAMETERS):
             values[index] = parameter_values.get(entry[0], values[index])
         stored = parameters.encode(values)
+    if damaged:
+        stored = stored[:-1] + bytes((stored[-1] ^ 1,))
     script = {
         "parameters": stored.hex(),
         "plant": plant_words(arm, joint, at_rad, load_nm, 777),

@@ -83,6 +83,12 @@ def test_refusals(steps: list[Step], reason: int) -> None:
     assert play(steps).answers[-1] == reason
 
 
+def test_a_joint_with_damaged_parameters_answers_and_cannot_be_enabled() -> None:
+    trace = play([["home"], ["run", 1], ["enable", 0], ["run", 2]], damaged=True)
+    assert trace.answers[0::2] == [wire.REASON_NONE, wire.REASON_PARAMETERS]
+    assert trace.last("STATE") == wire.SWITCH_ON_DISABLED
+
+
 def test_home_refers_the_position_to_the_output_encoder() -> None:
     for angle in (-3.0, -0.4, 0.0, 1.1, 3.1):
         trace = play([["run", 1]], at_rad=angle)

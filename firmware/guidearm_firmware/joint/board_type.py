@@ -1,5 +1,7 @@
 """What the portable core asks of a board. Read by type checkers and people, not by joints."""
 
+from array import array
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -13,6 +15,15 @@ class Board(Protocol):
     name: bytes  # 12 bytes, padded with zeros
     unique_id: bytes  # 8 bytes
     boot_count: int  # differs from boot to boot, 16 bits
+
+    def start(
+        self,
+        state: "array[int]",
+        ring: "array[int]",
+        tick: "Callable[[array[int], array[int]], object]",
+    ) -> None:
+        """Begin the timer interrupt: once a millisecond, `tick(state, ring)`."""
+        ...
 
     def ticks_us(self) -> int:
         """Return the joint clock: microseconds modulo 2^30."""

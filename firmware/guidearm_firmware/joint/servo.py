@@ -11,8 +11,7 @@ Numbers and why nothing overflows 31 signed bits
 - set-point speed and acceleration: Q16 counts per tick (per tick squared). 2 turn/s is 819 counts
   a tick, 5.4e7. Measured speed: Q8 counts per tick.
 - products are taken after clamping, the bounds stand where they are taken.
-Right on 64-bit builds too: a word is loaded as `(s[i] ^ m) - m`, which restores its sign there
-and changes nothing where words have 32 bits.
+On 64-bit builds `(s[i] ^ m) - m` restores a loaded word's sign; with 32 bits it does nothing.
 
 Hand-over from the main loop: it writes the arguments, then COMMAND, which the tick takes and
 clears. STOP_REQUEST is a word of its own, so a stop is never kept waiting.
@@ -305,7 +304,7 @@ def tick(state: object, ring: object) -> object:
                 set_point = start + ((c1 + c2 + c3) >> 4)
                 set_speed = 0
     if mode == RAMP:
-        # decelerate with limited jerk: less and less while v <= d^2 / 2j would end below zero
+        # decelerate with limited jerk: less and less once v <= d^2 / 2j
         v = set_speed
         d = 0 - ((s[SET_ACCELERATION] ^ m) - m)
         if v < 0:
@@ -389,8 +388,7 @@ def tick(state: object, ring: object) -> object:
                 integral = -0x7FFF00
             s[INTEGRAL] = integral
 
-        # ---- limits. First what torque cannot mend: running away, or encoders that contradict
-        # each other, or a ramp that is not followed
+        # ---- limits; `lost` is what torque cannot mend
         lost = 0
         if speed > s[P_OVER_SPEED] or speed < 0 - s[P_OVER_SPEED]:
             lost = _OVER_SPEED

@@ -5,8 +5,8 @@ the process waits for `advance by dt` on one descriptor, runs the ticks and main
 fall into dt, and answers on another with what it transmits and where its plant has got to.
 `guidearm_hil.exchange` has the other end and the layout of both messages.
 
-Code takes no simulated time by itself, so every pass of the main loop is charged from COSTS, and a
-receive timestamp carries the jitter an interrupt has.
+Code takes no simulated time by itself, so every pass of the main loop is charged by the figures
+below, and a receive timestamp carries the jitter an interrupt has.
 """
 
 import struct
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     Tick = Callable[["array[int]", "array[int]"], object]
 
-# Microseconds on an RP2040 at 125 MHz: a frame for another joint 65, a request of 38 bytes with its
-# reply about 180.
+# Microseconds on an RP2040 at 125 MHz, estimated from instruction counts: a frame for another joint
+# 65, a request of 38 bytes with its reply about 180.
 READ_US = 40
 READ_BYTE_US_Q8 = 180
 WRITE_US = 110
