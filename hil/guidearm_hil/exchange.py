@@ -107,8 +107,12 @@ class JointProcess:
         os.close(from_joint)
         self._buffer = b""
         self._errors = errors
-        self._write(setup.encode())
-        self.receive()  # the joint reports where it stands before the first advance
+        try:
+            self._write(setup.encode())
+            self.receive()  # the joint reports where it stands before the first advance
+        except RigError:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:
