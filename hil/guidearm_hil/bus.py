@@ -125,14 +125,11 @@ class VirtualBus:
         return not self._hear_by and not self._to_host
 
     @property
-    def due_us(self) -> int:
-        """The next instant at which the joints or the host have something to learn."""
-        due = self.time_us + (MOVING_STEP_US if self._moving else RESTING_STEP_US)
+    def due_us(self) -> int | None:
+        """When the joints will have heard the host, or all they said will have reached it."""
         if self._hear_by:
-            due = min(due, self._hear_by[0])
-        if self._to_host:
-            due = min(due, self._to_host[0].end)
-        return due
+            return self._hear_by[0]
+        return self._to_host[-1].end if self._to_host else None
 
     # ---- the joints' side
 

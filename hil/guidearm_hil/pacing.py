@@ -13,7 +13,9 @@ from collections import deque
 from guidearm.link import Clock
 from guidearm_hil.bus import VirtualBus
 
-LONGEST_LAG_US = 100_000  # that the joints catch up; less than any of their time limits
+LATE_US = 2_000  # that a step may be late before bus time slips
+LAZY_US = 20_000  # they may be behind while nobody speaks, still well inside a tracker's latency
+BUFFER_US = 4_000  # replies in close succession are handed out together, as an adapter would
 IDLE_GAP_US = 100
 REMEMBERED_US = 30_000_000  # of the true motion: more than the longest backlog of a tracker
 _DELIMITER = b"\0"
@@ -30,6 +32,8 @@ class PacedBus:
         self._clock = clock
         self._origin = clock.now() - bus.time_us * 1e-6
         self._waiting: deque[bytes] = deque()
+        self._heard = bytearray()
+        self._heard_us = 0
         self._quiet_us = bus.time_us
         self._tidy_us = bus.time_us + REMEMBERED_US
 
@@ -51,29 +55,37 @@ class PacedBus:
         frames = [frame + _DELIMITER for frame in data.split(_DELIMITER)]
         frames[-1] = frames[-1][:-1]
         self._waiting.extend(frame for frame in frames if frame)
-        if self._waiting:
+        if self._waiting and self.bus.quiet:
             self._transmit()
 
     def poll(self) -> bytes:
-        """Advance the joints to now; return what has reached the host since the last call."""
+        """Advance the joints to now; return what has reached the host, once no more follows."""
         self._slip()
         now = self._now_us()
-        heard = bytearray()
         while data := self.bus.receive(now):
-            heard += data
+            if not self._heard:
+                self._heard_us = self.bus.host_us
+            self._heard += data
             self._quiet_us = self.bus.host_us
-        if self.bus.due_us <= now:
+        if self.bus.time_us + LAZY_US <= now:
             self.bus.advance(now)
         if self._waiting and self.bus.quiet:
             self._transmit()
         if now >= self._tidy_us:
             self._tidy_us = now + REMEMBERED_US // 10
             self.bus.forget(now - REMEMBERED_US)
-        return bytes(heard)
+        if not self.bus.quiet and now < self._heard_us + BUFFER_US:
+            return b""
+        heard, self._heard = bytes(self._heard), bytearray()
+        return heard
 
     def wait_s(self) -> float:
         """Return for how long (s) nothing happens unless the program writes."""
-        return max(0.0, self.bus.due_us * 1e-6 - self.now())
+        return max(0.0, self._due_us() * 1e-6 - self.now())
+
+    def _due_us(self) -> int:
+        lazy_us = self.bus.time_us + LAZY_US
+        return lazy_us if self.bus.due_us is None else min(lazy_us, self.bus.due_us)
 
     def _transmit(self) -> None:
         bus = self.bus
@@ -81,7 +93,7 @@ class PacedBus:
         self._quiet_us = bus.transmit(self._waiting.popleft())
 
     def _slip(self) -> None:
-        late_us = self._now_us() - self.bus.time_us - LONGEST_LAG_US
+        late_us = self._now_us() - self._due_us() - LATE_US
         if late_us > 0:
             self.slips += 1
             self.slipped_s += late_us * 1e-6

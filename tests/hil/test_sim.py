@@ -14,9 +14,8 @@ from guidearm.connection import robot_on
 from guidearm.errors import PortError, SilentJointError
 from guidearm.kinematics import load_arm
 from guidearm.link import Connection
-from guidearm_hil.bus import RESTING_STEP_US
 from guidearm_hil.lines import PtyLine, TcpLine
-from guidearm_hil.pacing import LONGEST_LAG_US, PacedBus
+from guidearm_hil.pacing import LAZY_US, PacedBus
 from guidearm_hil.rig import VirtualArm
 from guidearm_protocol import body, messages
 from guidearm_protocol.frame import encode_frame, request_frame
@@ -41,15 +40,14 @@ class HandClock:
 
 
 class PacedPort:
-    """A host's port on the paced bus; `stalls` are the reads before which the computer hangs."""
+    """A host's port on the paced bus; the computer hangs for `stall_s` in the next read."""
 
     name = "paced"
     slack_s = 0.03
 
     def __init__(self, paced: PacedBus, clock: HandClock) -> None:
         self.baud = paced.bus.baud
-        self.reads = 0
-        self.stalls: set[int] = set()
+        self.stall_s = 0.0
         self._paced = paced
         self._clock = clock
         self._sent_until = 0.0
@@ -60,9 +58,8 @@ class PacedPort:
         return self._sent_until
 
     def read(self, deadline: float) -> bytes:
-        self.reads += 1
-        if self.reads in self.stalls:
-            self._clock.t += STALL_S
+        self._clock.t += self.stall_s
+        self.stall_s = 0.0
         while True:
             if data := self._paced.poll():
                 return data
@@ -151,16 +148,20 @@ def test_frames_read_in_one_piece_do_not_collide(paced: PacedBus, clock: HandClo
 
 
 def test_a_stalled_computer_faults_nothing(
-    robot: Robot, virtual_arm: VirtualArm, port: PacedPort, paced: PacedBus, clock: HandClock
+    robot: Robot, virtual_arm: VirtualArm, port: PacedPort, paced: PacedBus
 ) -> None:
     robot.enable()
     goal = virtual_arm.arm.home + np.radians([20, 15, -18, 12, -25, 30])
-    robot.hold(clock.t + 0.3)
-    port.stalls = {port.reads + 200}  # in mid-move
-    record = robot.move_joints(goal)
-    assert paced.slips == 1
-    assert paced.slipped_s == pytest.approx(STALL_S - LONGEST_LAG_US * 1e-6, abs=0.05)
-    assert record.settled - record.end > 0.9 * paced.slipped_s
+    slipped: list[float] = []
+
+    def stall_in_mid_move(state: ArmState) -> None:
+        if not slipped and np.max(np.abs(state.q - virtual_arm.arm.home)) > 0.1:
+            slipped.append(paced.slipped_s)
+            port.stall_s = STALL_S
+
+    record = robot.move_joints(goal, on_state=stall_in_mid_move)
+    assert paced.slipped_s - slipped[0] == pytest.approx(STALL_S, abs=0.03)
+    assert record.settled - record.end > STALL_S
     assert robot.state.faulted == ()
     np.testing.assert_allclose(robot.state.q, goal, atol=np.radians(0.01))
 
@@ -196,10 +197,10 @@ def test_an_idle_bus_advances_by_whole_steps_and_forgets(
         clock.t += max(paced.wait_s(), 1e-4)
         assert paced.poll() == b""
         polls += 1
-    assert polls <= 2e6 / RESTING_STEP_US + 1
+    assert polls <= 2e6 / LAZY_US + 1
     assert paced.slips == 0
-    assert paced.bus.time_us == pytest.approx(2e6, abs=RESTING_STEP_US)
-    assert len(paced.bus.true_motion()[0]) < 600_000 / RESTING_STEP_US
+    assert paced.bus.time_us == pytest.approx(2e6, abs=LAZY_US)
+    assert len(paced.bus.true_motion()[0]) < 600_000 / LAZY_US
 
 
 # ---- lines

@@ -31,6 +31,7 @@ from guidearm.link import (
     JointBus,
     SegmentPoint,
     deferred_interrupt,
+    refusal_text,
 )
 from guidearm_protocol import messages
 
@@ -274,8 +275,21 @@ class Robot:
         with self.guarded():
             for joint in state.joints:
                 if not joint.enabled:
-                    self.bus.request(joint.number, messages.ENABLE, {"resume": resume})
+                    self._enable_one(joint.number, resume)
             return self._wait_for(lambda joint: joint.enabled, ENABLE_TIMEOUT_S, "not enabled")
+
+    def _enable_one(self, number: int, resume: int) -> None:
+        """Ask one joint; if its brake is just closing, until that is done."""
+        deadline = self.clock.now() + ENABLE_TIMEOUT_S
+        while True:
+            reply = self.bus.exchange(number, messages.ENABLE, {"resume": resume})
+            if reply.result == messages.OK:
+                return
+            closing = reply.result == messages.REFUSED and reply.reason == messages.REASON_MOVING
+            if not closing or self.clock.now() > deadline:
+                raise RefusedError(refusal_text(number, messages.ENABLE, reply))
+            self._sleep(WATCH_PERIOD_S)
+            self.cycle()
 
     def disable(self) -> ArmState:
         """Stop, brakes on, torque off, not authorised."""

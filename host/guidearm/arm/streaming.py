@@ -343,7 +343,12 @@ class _Move:
         return error if moving else self._refuse(error)
 
     def feed_to_the_end(self, end: float) -> None:
-        """Keep the queues filled until every joint has finished its last segment."""
+        """Keep the queues filled until every joint has finished its last segment.
+
+        A bus that slips on a busy computer may end late: patience lasts while the queues move on.
+        """
+        last: list[tuple[int, int]] = []
+        deadline = end + SETTLE_TIMEOUT_S
         while True:
             state = self.robot.state
             depth = max(joint.depth for joint in state.joints)
@@ -355,7 +360,11 @@ class _Move:
             fresh = all(joint.instant == state.time for joint in state.joints)
             if done and fresh and not state.moving:
                 return
-            if self.clock.now() > end + SETTLE_TIMEOUT_S:
+            progress = [(joint.segment, joint.depth) for joint in state.joints]
+            if progress != last:
+                last = progress
+                deadline = max(deadline, self.clock.now() + SETTLE_TIMEOUT_S)
+            if self.clock.now() > deadline:
                 busy = [joint.number for joint in state.joints if joint.depth or joint.moving]
                 raise MotionError(f"joint {', '.join(map(str, busy))} still runs after its plan")
             full = max(joint.depth for joint in state.joints) >= QUEUE_AHEAD

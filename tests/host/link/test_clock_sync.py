@@ -80,6 +80,21 @@ def test_the_hosts_jitter_is_common_to_all_joints(seed: int) -> None:
     assert max(abs(e) for e in errors) < 1000.0
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_host_whose_time_went_uneven_still_starts_all_joints_together(seed: int) -> None:
+    """A simulated bus slips on a busy computer: to the joints, the host jumps ahead."""
+    sync = ClockSync(JOINTS)
+    rng = np.random.default_rng(seed)
+    jumps = np.cumsum(rng.choice([0.0, 0.02, 0.1], 100, p=[0.8, 0.15, 0.05]))
+    for instant, jump in zip(every(0.01, 100), jumps, strict=True):
+        heard = joint_time(instant) + rng.normal(0, 2, 6)
+        told = {j: round(t) % TIME_MODULUS for j, t in zip(JOINTS, heard, strict=True)}
+        sync.add(instant + jump, told)
+    errors = np.array(master_errors_us(sync.values(), 4.1)) - jumps[-1] * 1e6
+    assert np.ptp(errors) < 20.0
+    assert np.max(np.abs(errors)) < 0.1e6
+
+
 def test_outliers_of_one_joint_are_left_out() -> None:
     rng = np.random.default_rng(1)
     sync = ClockSync(JOINTS)
