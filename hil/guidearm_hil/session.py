@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import as_file, files
@@ -90,7 +91,7 @@ def run_session(
         faults=_faults(arm, setting.planted),
     )
     tools = ToolCalibration(world.hand_eye, world.guide, world.mount)
-    with VirtualArm(arm, setting.seed) as virtual:
+    with closing(journal), VirtualArm(arm, setting.seed) as virtual:
         tracker = VirtualTracker(world, virtual.true_joints, virtual.clock.now)
         robot = robot_on(virtual.connection(), arm)
         procedure = Procedure(robot, tracker, tools, task, journal, speed=setting.speed, say=say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -119,6 +120,25 @@ def test_the_same_seed_gives_the_same_bytes(
     assert json.dumps(repeatable(again)) == json.dumps(repeatable(summary))
     journals = [(path / "journal.jsonl").read_bytes() for path in (folder, tmp_path / "session")]
     assert journals[0] == journals[1]
+
+
+def test_ctrl_c_ends_the_demo_with_the_arm_at_rest(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "guidearm", "demo", "--json", "--seed", "1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None and running.stdout is not None
+        told = ""
+        while "dry run passed" not in told:  # the arm is about to move
+            told = running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        assert running.stderr.read() == "guidearm: stopped by Ctrl-C\n"
+        assert running.stdout.read() == ""
+    assert running.returncode == 130
+    folder = tmp_path / "sessions" / "demo-1"
+    assert [path.name for path in folder.iterdir()] == ["journal.jsonl"]
+    last = json.loads((folder / "journal.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["reason"]) == ("aborted", "KeyboardInterrupt")
 
 
 def test_a_noisy_tracker_is_not_released(tmp_path: Path) -> None:
