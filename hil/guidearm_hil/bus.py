@@ -23,6 +23,7 @@ import numpy as np
 from guidearm.geometry import Array
 from guidearm_hil.exchange import POWERED, PULLING, Answer, RigError
 from guidearm_hil.joint_design import RAD_PER_COUNT
+from guidearm_hil.noise import HOST, Wire, at_another_baud
 from guidearm_protocol.messages import TURNAROUND_US
 
 MOVING_STEP_US = 2000  # two servo ticks: how late the stop line may reach another joint
@@ -50,22 +51,37 @@ class Joint(Protocol):
 
 @dataclass
 class Transmission:
-    """Bytes on the wire from `start` to `end` (us); sender -1 is the host."""
+    """Bytes on the wire from `start` to `end` (us) at `baud`; the sender may be HOST.
+
+    `said` is what it sent, `data` what a collision left of it.
+    """
 
     start: int
     end: int
     sender: int
+    said: bytes
     data: bytes
+    baud: int
 
 
 class VirtualBus:
     """Joints, wire and stop line. `host_us` is the host's own time, never behind the joints'."""
 
     def __init__(
-        self, joints: Sequence[Joint], q: Array, gravity: Callable[[Array], list[float]], baud: int
+        self,
+        joints: Sequence[Joint],
+        q: Array,
+        gravity: Callable[[Array], list[float]],
+        baud: int,
+        wire: Wire | None = None,
     ) -> None:
-        """Connect joints at true link angles q (n,) rad; `gravity(q)` (n,) Nm holds them."""
+        """Connect joints at true link angles q (n,) rad; `gravity(q)` (n,) Nm holds them.
+
+        The joints speak at `baud`; without a `wire` nothing is spoilt on the way.
+        """
         self.baud = baud
+        self.host_baud = baud  # what the host's port is set to
+        self.wire = wire
         self.time_us = 0  # up to which the joints were advanced
         self.host_us = 0
         self.frames = 0
@@ -98,20 +114,21 @@ class VirtualBus:
         """Put the host's bytes on the wire as soon as its last ones have left; return the end."""
         start = self.host_us
         for other in self._to_joints:
-            if other.sender < 0:
+            if other.sender == HOST:
                 start = max(start, other.end)
-        end = self._put(start, -1, data)
-        self._hear_by.append(end + TURNAROUND_US - 1)
-        return end
+        sent = self._put(start, HOST, data, self.host_baud)
+        self._hear_by.append(sent.end + TURNAROUND_US - 1)
+        return start + sent.end - sent.start  # the host does not know when it was late
 
     def receive(self, deadline_us: int) -> bytes:
         """Let the host wait for bytes until a deadline; b"" when none came."""
         while self._hear_by and self._hear_by[0] <= deadline_us:
             self.advance(self._hear_by[0])
-        if self._to_host and self._to_host[0].end <= max(deadline_us, self.host_us):
+        while self._to_host and self._to_host[0].end <= max(deadline_us, self.host_us):
             heard = self._to_host.pop(0)
             self.host_us = max(self.host_us, heard.end)
-            return heard.data
+            if data := self._hear(HOST, heard):
+                return data
         self.host_us = max(self.host_us, deadline_us)
         return b""
 
@@ -183,7 +200,8 @@ class VirtualBus:
             inputs |= _INPUT_STOP_LINE
         for index, joint in enumerate(self._joints):
             if self.alive[index]:
-                runs = [(t.end - start, t.data) for t in due if t.sender != index]
+                heard = [(t.end - start, self._hear(index, t)) for t in due if t.sender != index]
+                runs = [(at, data) for at, data in heard if data]
                 try:
                     joint.send(until - start, self._load[index], inputs, runs)
                 except RigError:
@@ -212,7 +230,7 @@ class VirtualBus:
                         f"joint {index + 1} transmitted {-after} us before it could have heard the "
                         "request: its board broke the turnaround"
                     )
-                self._put(until + after, index, data)
+                self._put(until + after, index, data, self.baud)
         self._moving = moving
         self._log_us.append(until)
         self._log_q.append(q)
@@ -223,9 +241,21 @@ class VirtualBus:
         self.alive[index] = False
         self._pulls[index] = False
 
-    def _put(self, start: int, sender: int, data: bytes) -> int:
-        end = start + math.ceil(len(data) * _BITS_PER_BYTE * 1e6 / self.baud)
-        sent = Transmission(start, end, sender, data)
+    def _hear(self, listener: int, transmission: Transmission) -> bytes:
+        """Return what a transmission is to a joint, by its index, or to the HOST."""
+        data = transmission.data
+        own = self.host_baud if listener == HOST else self.baud
+        if transmission.baud != own:
+            data = at_another_baud(data, transmission.baud, own)
+        if self.wire is None:
+            return data
+        return self.wire.hear(listener, transmission.sender, transmission.said, data)
+
+    def _put(self, start: int, sender: int, data: bytes, baud: int) -> Transmission:
+        if self.wire:
+            start += self.wire.delay_us()
+        end = start + math.ceil(len(data) * _BITS_PER_BYTE * 1e6 / baud)
+        sent = Transmission(start, end, sender, data, data, baud)
         self._sha.update(struct.pack("<qqh", start, end, sender) + data)
         self.frames += 1
         for other in self._to_joints:
@@ -235,9 +265,9 @@ class VirtualBus:
                 for spoilt in (other, sent):
                     spoilt.data = bytes(byte | 0x55 for byte in spoilt.data)
         insort(self._to_joints, sent, key=_by_end)
-        if sender >= 0:
+        if sender != HOST:
             insort(self._to_host, sent, key=_by_end)
-        return end
+        return sent
 
 
 def _by_end(transmission: Transmission) -> int:

@@ -21,6 +21,8 @@ from guidearm_hil.bus import VirtualBus
 from guidearm_hil.exchange import JointProcess, JointSetup
 from guidearm_hil.gravity import Gravity
 from guidearm_hil.joint_design import plant_words, servo_parameters
+from guidearm_hil.noise import Noise, Wire
+from guidearm_protocol.messages import TIME_MODULUS
 from guidearm_tools.image import build_image
 from guidearm_tools.micropython import Interpreter, find_interpreter
 
@@ -54,7 +56,15 @@ class RigPort:
         """Speak on `bus`; messages call the port `name`."""
         self._bus = bus
         self.name = name
-        self.baud = bus.baud
+
+    @property
+    def baud(self) -> int:
+        """Bits per second the port is set to; joints garble at another rate than theirs."""
+        return self._bus.host_baud
+
+    def set_baud(self, baud: int) -> None:
+        """Set the port's rate."""
+        self._bus.host_baud = baud
 
     def write(self, data: bytes) -> float:
         """Send `data`; return the instant (s) at which its last byte leaves the wire."""
@@ -85,11 +95,15 @@ class VirtualArm:
         clock_ppm: int = CLOCK_PPM,
         interpreter: Interpreter | None = None,
         images: Mapping[int, Path] | None = None,
+        addresses: Mapping[int, int] | None = None,
+        arm_ids: Mapping[int, int] | None = None,
+        noise: Noise | None = None,
     ) -> None:
         """Start the joints at true link angles q (6,) rad, by default the arm's home.
 
-        Joint clocks are off by up to `clock_ppm`. `images` has the folders of joints, by number
-        from 1, that run another firmware than the one built here.
+        Joint clocks are off by up to `clock_ppm`. Of joints by number from 1, `images` has the
+        folders of those that run another firmware than the one built here, `addresses` and
+        `arm_ids` what others than their number and 0 they were given. `noise` spoils the bus.
         """
         self.arm = arm
         self.seed = seed
@@ -98,6 +112,7 @@ class VirtualArm:
         start = np.array(arm.home if q is None else q, dtype=np.float64)
         gravity = Gravity(arm)
         others = images or {}
+        address_of = [(addresses or {}).get(joint + 1, joint + 1) for joint in range(len(start))]
         load = gravity(start)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guidearm-")))
@@ -106,31 +121,41 @@ class VirtualArm:
             self.image = build_image(image, board / "board.py", [board / "plant.py"])
             errors = stack.enter_context((folder / "errors.txt").open("w+b"))
             self.joints: list[JointProcess] = []
+            self._setups: list[JointSetup] = []
             for joint in range(len(start)):
                 setup = JointSetup(
                     plant=plant_words(
                         arm, joint, start[joint], load[joint], int(rng.integers(-100000, 100000))
                     ),
-                    parameters=servo_parameters(arm, joint, joint + 1, 0),
+                    parameters=servo_parameters(
+                        arm, joint, address_of[joint], (arm_ids or {}).get(joint + 1, 0)
+                    ),
                     boot_count=int(rng.integers(1, 60000)),
                     ppm=int(rng.integers(-CLOCK_PPM, CLOCK_PPM + 1)) * clock_ppm // CLOCK_PPM,
                     tick_phase_us=int(rng.integers(0, 1000)),
                     clock_us=int(rng.integers(0, 1 << 30)),
                     unique_id=rng.bytes(8),
                 )
+                self._setups.append(setup)
                 process = JointProcess(
                     self.interpreter, others.get(joint + 1, image), setup, errors
                 )
                 stack.callback(process.close)
                 self.joints.append(process)
             self._closing = stack.pop_all()
-        self.bus = VirtualBus(self.joints, start, gravity, baud)
+        self.wire = None if noise is None else Wire(noise, seed, address_of)
+        self.bus = VirtualBus(self.joints, start, gravity, baud, self.wire)
         self.clock = RigClock(self.bus)
         self.port = RigPort(self.bus, f"virtual:seed={seed}")
 
     def connection(self) -> Connection:
         """Return the host's connection in virtual time."""
         return Connection(self.port, self.clock)
+
+    def joint_clock_us(self, number: int, t: float) -> float:
+        """Return the true clock of a joint, by number from 1, at instant t (s), in us."""
+        setup = self._setups[number - 1]
+        return (setup.clock_us + t * (1e6 + setup.ppm)) % TIME_MODULUS
 
     def true_joints(self, t: float) -> Array:
         """Return the true link angles (6,) rad at instant t (s)."""
@@ -165,10 +190,11 @@ class _OwningPort(RigPort):
         self._arm.close()
 
 
-def open_virtual(url: str) -> Connection:
+def open_virtual(url: str, host_baud: int = BAUD) -> Connection:
     """Open `virtual:`, `virtual:seed=N`, `virtual:seed=N&arm=NAME&baud=B` in virtual time.
 
-    Raises InputError naming the first option that is unknown or not a number.
+    `baud` is what the joints speak, `host_baud` what the host's port is set to. Raises InputError
+    naming the first option that is unknown or not a number.
     """
     seed, baud, name = 0, BAUD, "guide6"
     for key, value in parse_qsl(url.partition(":")[2], keep_blank_values=True):
@@ -184,4 +210,5 @@ def open_virtual(url: str) -> Connection:
         except ValueError:
             raise InputError(f"{url}: {key}={value} is not a whole number") from None
     arm = VirtualArm(load_arm(name), seed, baud=baud)
+    arm.port.set_baud(host_baud)
     return Connection(_OwningPort(arm), arm.clock)

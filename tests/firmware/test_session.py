@@ -162,7 +162,16 @@ def test_a_new_nonce_restarts_both_windows_and_an_old_one_does_not() -> None:
 def test_broadcasts_count_for_themselves() -> None:
     steps = [identify(), cycle(7), cycle(7), cycle(6), cycle(8), request(1001, wire.FAULT)]
     assert results(*steps) == [wire.OK, wire.OK, None, None, wire.OK, wire.OK]
-    assert counters(*steps)["stale"] == 2
+    counts = counters(*steps)
+    assert (counts["repeated"], counts["stale"]) == (1, 1)
+
+
+def test_a_session_counts_from_its_first_frame() -> None:
+    before = [cycle(7), identify(), cycle(7), cycle(7), ["receive", "1122330a00"]]
+    assert counters(*before) == dict(zip(COUNTERS, (4, 1, 3, 1, 0, 0), strict=True))
+    assert counters(*before, identify(nonce=78, sequence=5)) == dict(
+        zip(COUNTERS, (2, 0, 2, 0, 0, 0), strict=True)
+    )
 
 
 def test_a_stop_executes_whatever_its_sequence_and_leaves_the_session_alone() -> None:

@@ -68,6 +68,9 @@ class PacedPort:
             step = max(self._paced.wait_s(), 50e-6)
             self._clock.t = min(self._clock.t + step, max(deadline, self._clock.t))
 
+    def set_baud(self, baud: int) -> None:
+        self.baud = baud
+
     def discard_input(self) -> None:
         self._paced.poll()
 

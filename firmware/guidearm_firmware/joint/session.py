@@ -148,8 +148,12 @@ class Session:
         if message == wire.STOP:
             self.drive.stop()
         elif self.nonce < 0:
+            self.stale += 1
             return
-        elif self.last_broadcast >= 0 and not 0 < (sequence - self.last_broadcast) & 0xFFFF < _HALF:
+        elif sequence == self.last_broadcast:
+            self.repeated += 1
+            return
+        elif self.last_broadcast >= 0 and (sequence - self.last_broadcast) & 0xFFFF >= _HALF:
             self.stale += 1
             return
         else:
@@ -174,6 +178,8 @@ class Session:
             if nonce != self.nonce:
                 self.nonce = nonce
                 self.last_broadcast = -1
+                self.accepted = 1  # this frame is the first of the session
+                self.damaged = self.executed = self.repeated = self.stale = self.missed_slots = 0
         else:
             if message == wire.STOP:
                 self.drive.stop()  # whatever its sequence

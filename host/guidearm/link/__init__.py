@@ -1,6 +1,15 @@
 """Bytes and time: clocks, ports, the bus of joints and the synchronisation of their clocks."""
 
-from guidearm.link.bus import BusCounters, CycleResult, JointBus, SegmentPoint, State, refusal_text
+from guidearm.link.balance import Balance, read_balance
+from guidearm.link.bus import (
+    BusCounters,
+    CycleResult,
+    JointBus,
+    SegmentPoint,
+    State,
+    Tally,
+    refusal_text,
+)
 from guidearm.link.clock import Clock, SystemClock
 from guidearm.link.clock_sync import ClockSync, ClockValues
 from guidearm.link.interrupt import deferred_interrupt
@@ -8,6 +17,7 @@ from guidearm.link.port import DEFAULT_BAUD, Connection, Port, open_port
 
 __all__ = [
     "DEFAULT_BAUD",
+    "Balance",
     "BusCounters",
     "Clock",
     "ClockSync",
@@ -19,7 +29,9 @@ __all__ = [
     "SegmentPoint",
     "State",
     "SystemClock",
+    "Tally",
     "deferred_interrupt",
     "open_port",
+    "read_balance",
     "refusal_text",
 ]

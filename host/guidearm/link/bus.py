@@ -53,6 +53,19 @@ class BusCounters:
         return lost + sum(self.damaged.values())
 
 
+@dataclass
+class Tally:
+    """What the host counts of one joint since it began the joint's session.
+
+    `sent` are the frames that concern it, broadcasts and repetitions among them; `unanswered` its
+    requests without a reply in time; `missed_slots` the cycles it was asked for its state in vain.
+    """
+
+    sent: int = 0
+    unanswered: int = 0
+    missed_slots: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A joint's STATE reply, in the units of the message table, and its boot byte."""
@@ -100,6 +113,8 @@ class JointBus:
         self._clock = connection.clock
         self._parser = StreamParser()
         self._sequences: dict[int, int] = {}
+        self._nonces: dict[int, int] = {}
+        self._tallies: dict[int, Tally] = {}
         self._broadcast_sequence = 0
         self._busy_until = 0.0
         self._counters = BusCounters()
@@ -113,14 +128,21 @@ class JointBus:
         """A copy of the counts."""
         return replace(self._counters, damaged=dict(self._parser.errors))
 
+    def tally(self, joint: int) -> Tally:
+        """Return a copy of what is counted of a joint; all 0 before it was identified."""
+        return replace(self._tallies.get(joint, Tally()))
+
     # ---- addressed requests
 
     def identify(self, joint: int, nonce: int) -> body.Reply:
-        """Ask who is there; a nonce unlike the joint's last restarts both sequence windows.
+        """Ask who is there; a nonce unlike the joint's last begins a new session.
 
-        Raises SilentJointError.
+        Sequence windows and counts then start anew, at both ends. Raises SilentJointError.
         """
         self._sequences[joint] = 0
+        if self._nonces.get(joint) != nonce:
+            self._nonces[joint] = nonce
+            self._tallies[joint] = Tally()
         return self.exchange(joint, messages.IDENTIFY, {"nonce": nonce})
 
     def request(
@@ -168,6 +190,7 @@ class JointBus:
 
     def _ask(self, frame: Frame) -> body.Reply | None:
         self._counters.requests += 1
+        self._count_sent(frame.address)
         fields = body.reply_fields(frame.message)
         if fields is None:
             raise ValueError(f"{body.message_name(frame.message)} is a broadcast")
@@ -186,6 +209,8 @@ class JointBus:
             if reply is not None:
                 return reply
         self._counters.timeouts += 1
+        if frame.address in self._tallies:
+            self._tallies[frame.address].unanswered += 1
         return None
 
     # ---- broadcasts
@@ -199,6 +224,7 @@ class JointBus:
         with deferred_interrupt():
             for _ in range(times):
                 self._counters.broadcasts += 1
+                self._count_sent(messages.BROADCAST)
                 end = self._send(self._broadcast_frame(message, packed))
         return end
 
@@ -221,6 +247,7 @@ class JointBus:
         states: dict[int, State] = {}
         with deferred_interrupt():
             self._counters.cycles += 1
+            self._count_sent(messages.BROADCAST)
             frame = self._broadcast_frame(messages.CYCLE, body.pack_cycle(request))
             end = self._send(frame)
             after_slots = messages.TURNAROUND_US + len(waiting) * self.slot_us
@@ -235,7 +262,10 @@ class JointBus:
                     states[answer.address] = State(reply.boot, **body.integers(reply.values))
                 if answer.address == last:  # slots come in order of address
                     break
-        self._counters.missed_slots += len(waiting) - len(states)
+        for address in waiting - set(states):
+            self._counters.missed_slots += 1
+            if address in self._tallies:
+                self._tallies[address].missed_slots += 1
         return CycleResult(end, states)
 
     def _broadcast_frame(self, message: int, packed: bytes) -> Frame:
@@ -243,6 +273,11 @@ class JointBus:
         return request_frame(messages.BROADCAST, self._broadcast_sequence, message, packed)
 
     # ---- bytes
+
+    def _count_sent(self, address: int) -> None:
+        for joint, tally in self._tallies.items():
+            if address in (joint, messages.BROADCAST):
+                tally.sent += 1
 
     def _next_sequence(self, joint: int) -> int:
         self._sequences[joint] = (self._sequences.get(joint, 0) + 1) % _SEQUENCES

@@ -2,7 +2,7 @@
 
 A URL is anything pyserial understands (`/dev/ttyUSB0`, `COM3`, `socket://host:port`), or has a
 scheme that another distribution registers in the entry point group `guidearm.ports`: a callable
-that takes the URL and returns a `Connection`.
+that takes the URL and the baud rate and returns a `Connection`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class Port(Protocol):
     @property
     def slack_s(self) -> float:
         """What operating system and adapter may add to a reply's way, in s; 0 on a virtual bus."""
+        ...
+
+    def set_baud(self, baud: int) -> None:
+        """Set the rate; a port without a line of its own (TCP) ignores it."""
         ...
 
     def write(self, data: bytes) -> float:
@@ -75,7 +79,7 @@ def open_port(url: str, baud: int = DEFAULT_BAUD) -> Connection:
     scheme, colon, _ = url.partition(":")
     if colon:
         for entry in entry_points(group="guidearm.ports", name=scheme):
-            return cast(Callable[[str], Connection], entry.load())(url)
+            return cast(Callable[[str, int], Connection], entry.load())(url, baud)
     if not url:
         raise PortError("no port given: use --port or set GUIDEARM_PORT")
     from guidearm.link.serial_port import open_serial  # pyserial only where it is used

@@ -38,6 +38,14 @@ class SerialPort:
         with contextlib.suppress(OSError, AttributeError):  # some kinds of port have none
             self._descriptor = device.fileno()
 
+    def set_baud(self, baud: int) -> None:
+        """Set the rate; raises PortError if the adapter has no such rate."""
+        try:
+            self._device.baudrate = baud
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise PortError(f"port {self.name} cannot be set to {baud} baud: {error}") from None
+        self.baud = baud
+
     def write(self, data: bytes) -> float:
         """Send `data`; return the instant its last byte is computed to leave the wire."""
         start = max(self._clock.now(), self._sent_until)

@@ -44,6 +44,9 @@ class NoisyPort:
         data = self._port.read(deadline)
         return self._spoil(data) if data else data
 
+    def set_baud(self, baud: int) -> None:
+        self.baud = baud
+
     def discard_input(self) -> None:
         self._echoes.clear()
         self._port.discard_input()

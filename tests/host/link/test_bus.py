@@ -60,6 +60,9 @@ class ScriptedPort:
         self.clock.sleep_until(deadline)
         return b""
 
+    def set_baud(self, baud: int) -> None:
+        self.baud = baud
+
     def discard_input(self) -> None:
         self._waiting.clear()
 

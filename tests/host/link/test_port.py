@@ -93,8 +93,8 @@ def test_other_schemes_come_through_entry_points(monkeypatch: pytest.MonkeyPatch
         assert (group, name) == ("guidearm.ports", "elsewhere")
         return [EntryPoint(name, f"{__name__}:opener", group)]
 
-    def opener(url: str) -> str:
-        made.append(url)
+    def opener(url: str, baud: int) -> str:
+        made.append(f"{url} at {baud}")
         return "a connection"
 
     def load(_: EntryPoint) -> object:
@@ -102,8 +102,8 @@ def test_other_schemes_come_through_entry_points(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(port, "entry_points", fake_entry_points)
     monkeypatch.setattr(EntryPoint, "load", load)
-    assert open_port("elsewhere:seed=3") == "a connection"
-    assert made == ["elsewhere:seed=3"]
+    assert open_port("elsewhere:seed=3", 3_000_000) == "a connection"
+    assert made == ["elsewhere:seed=3 at 3000000"]
 
 
 def test_the_system_clock_waits() -> None:
@@ -126,6 +126,8 @@ class _NoPort:
 
     def read(self, deadline: float) -> bytes:
         return b"" if deadline else b"x"
+
+    def set_baud(self, baud: int) -> None: ...
 
     def discard_input(self) -> None: ...
 
