@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,9 +11,6 @@ from guidearm.cli.access import opened
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import print_json, remark
 from guidearm.errors import GateError, TrackingError
-
-if TYPE_CHECKING:
-    from guidearm.procedure import Outcome
 
 
 @click.command()
@@ -49,11 +44,13 @@ def run(
     from guidearm.mapping import read_registration
     from guidearm.planning import read_plan
     from guidearm.procedure import Journal, Procedure, Task, ToolCalibration
+    from guidearm.procedure.pictures import draw_pictures
+    from guidearm.procedure.summary import summarize
     from guidearm.tracking import open_tracker
 
     planned = read_plan(plan)
     if image_uid is not None:
-        planned = dataclasses.replace(planned, image_uid=image_uid)
+        planned = planned.on_image(image_uid)
     task = Task(planned, read_registration(registration))
     _ = task.line  # a registration of another image ends here, before any port is opened
     folder = settings.data_dir
@@ -67,7 +64,10 @@ def run(
         remark(f"session {session}")
         try:
             outcome = Procedure(robot, tracker, tools, task, journal, speed=speed, say=remark).run()
-            summary = _summary(outcome, session)
+            summary = summarize(outcome, robot, task)
+            drawn = draw_pictures(outcome, tools, task, robot.model, session)
+            summary["pictures"] = [str(path) for path in drawn]
+            summary["folder"] = str(session)
             journal.finish(summary)
         finally:
             tracker.close()
@@ -76,24 +76,3 @@ def run(
         print_json(summary)
     if not outcome.released:
         raise GateError("not released: " + "; ".join(outcome.verdict.reasons))
-
-
-def _summary(outcome: Outcome, session: Path) -> dict[str, Any]:
-    error = outcome.measurement.error
-    return {
-        "passed": outcome.released,
-        "gate": {
-            "bound_mm": outcome.verdict.bound_mm,
-            "confidence": outcome.verdict.confidence,
-            "reasons": list(outcome.verdict.reasons),
-        },
-        "measured": {
-            "entry_mm": _length_mm(error.entry.tolist()),
-            "target_mm": _length_mm(error.target.tolist()),
-        },
-        "session": str(session),
-    }
-
-
-def _length_mm(vector: list[float]) -> float:
-    return 1e3 * sum(x * x for x in vector) ** 0.5
