@@ -19,6 +19,7 @@ from guidearm.errors import GuideArmError
 from guidearm_tools.micropython import Interpreter
 
 _HEADER = struct.Struct("<iiHHi")
+_INJECTION = struct.Struct("<ii")
 _RUN = struct.Struct("<iH")
 _ANSWER = struct.Struct("<HHii")
 _TRANSMISSION = struct.Struct("<iH")
@@ -106,6 +107,7 @@ class JointProcess:
         os.close(to_joint)
         os.close(from_joint)
         self._buffer = b""
+        self._injections: list[tuple[int, int]] = []
         self._errors = errors
         try:
             self._write(setup.encode())
@@ -119,12 +121,21 @@ class JointProcess:
         """Process id."""
         return self._process.pid
 
+    def inject(self, word: int, value: int) -> None:
+        """Have a word of the plant (`virtual_board.plant`) changed at the coming advance."""
+        self._injections.append((word, value))
+
     def send(
         self, advance_us: int, load_mnm: int, inputs: int, runs: list[tuple[int, bytes]]
     ) -> None:
         """Ask for an advance; `runs` are (us after its start of the last byte, bytes)."""
         payload = b"".join([_RUN.pack(at, len(data)) + data for at, data in runs])
-        self._write(_HEADER.pack(advance_us, load_mnm, inputs, len(payload), 0) + payload)
+        injections = b"".join([_INJECTION.pack(*change) for change in self._injections])
+        header = _HEADER.pack(
+            advance_us, load_mnm, inputs, len(payload), len(self._injections)
+        )
+        self._injections.clear()
+        self._write(header + injections + payload)
 
     def receive(self) -> Answer:
         """Return the answer to the advance asked for. Raises RigError when the process is gone."""

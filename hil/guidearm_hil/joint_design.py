@@ -28,10 +28,15 @@ _SPEED_BANDWIDTH = 350.0
 _POSITION_BANDWIDTH = 35.0
 _INTEGRAL_RATE = 40.0
 _STOP_DECELERATION = math.radians(400)
-_STOP_JERK_TICKS = 20
+_STOP_JERK_TICKS = 10
 _FOLLOWING_ERROR_RAD = math.radians(1)
 _ENCODERS_DISAGREE_RAD = math.radians(1)
 _TRIP_MARGIN_RAD = math.radians(1)
+_OVER_CURRENT = 1.3  # of the current limit
+_BRAKE_TEST = 0.5  # of the brake's torque; with the load on top it still has to hold
+_HOME_SPEED = math.radians(10)
+_HOME_TORQUE = 0.7  # of the torque limit
+NO_STOP = 0x70000000  # Q10 counts: further than any joint goes
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ def servo_parameters(arm: Arm, joint: int, address: int, arm_id: int) -> bytes:
     inertia = d.motor_inertia + float(arm.inertia[joint])
     ka = inertia * d.resistance / d.torque_per_ampere * duty_per_volt
     current_limit = float(arm.torque[joint]) / d.torque_per_ampere
+    per_newton_metre = d.resistance / d.torque_per_ampere * duty_per_volt
     deceleration = _STOP_DECELERATION * acceleration_unit
     lower, upper = float(arm.lower[joint]), float(arm.upper[joint])
     turn24 = (1 << 24) / (2 * math.pi)
@@ -94,6 +100,11 @@ def servo_parameters(arm: Arm, joint: int, address: int, arm_id: int) -> bytes:
         "upper_trip": (upper + _TRIP_MARGIN_RAD) / RAD_PER_COUNT,
         "lower_limit": math.ceil(lower * turn24),
         "upper_limit": math.floor(upper * turn24),
+        "over_current": 1000 * _OVER_CURRENT * current_limit,
+        "brake_test": _BRAKE_TEST * d.brake_torque * per_newton_metre,
+        "brake_feedback": 1,
+        "home_speed": -65536 * _HOME_SPEED * TICK_S / RAD_PER_COUNT,
+        "home_duty": _HOME_TORQUE * float(arm.torque[joint]) * per_newton_metre,
         "address": address,
         "arm_id": arm_id,
     }
@@ -143,4 +154,5 @@ def plant_words(
         round(load_nm * 1e3),
         0,
         0,
+        *(250, round(SUPPLY_V * 1e3), 0, 0, 0, 0, 0, -NO_STOP, NO_STOP),
     ]

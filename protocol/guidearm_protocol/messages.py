@@ -90,6 +90,9 @@ REASON_NOT_ENABLED = 7
 REASON_PARAMETERS = 8
 REASON_READ_ONLY = 9
 REASON_ENABLED = 10
+REASON_ENCODERS = 11
+REASON_TEMPERATURE = 12
+REASON_SUPPLY = 13
 REASONS = (
     "no reason",
     "a fault is latched: reset it first",
@@ -102,30 +105,56 @@ REASONS = (
     "its parameters are invalid",
     "the parameter is read-only",
     "it is enabled: disable it first",
+    "its encoders disagree or one reports an error",
+    "it is too hot",
+    "its supply is out of range",
 )
 
-# ---- faults: (code, name, meaning)
+# ---- faults: (code, name, meaning, reaction)
+CONTROLLED_STOP = 0  # ramp down, brake, torque off once the brake is confirmed
+TORQUE_OFF = 1  # torque off and brake at once: a ramp would rely on what has failed
+REACTIONS = ("controlled stop, then brake", "torque off and brake at once")
 NO_FAULT = 0
 FOLLOWING_ERROR = 1
 LINK_TIMEOUT = 2
 UNDERRUN = 3
 STOP_LINE = 4
-POSITION_LIMIT = 5
+SOFT_LIMIT = 5
 OVER_SPEED = 6
 ENCODERS_DISAGREE = 7
 EMERGENCY_STOP = 8
 PARAMETER_CRC = 9
+OVER_CURRENT = 10
+MOTOR_ENCODER = 11
+OUTPUT_ENCODER = 12
+STALL = 13
+OVER_TEMPERATURE = 14
+SUPPLY = 15
+WATCHDOG_RESET = 16
+HARD_LIMIT = 17
+BRAKE = 18
+HOMING = 19
 FAULTS = (
-    (0, "none", "no fault"),
-    (1, "following error", "the motor did not follow its set-point"),
-    (2, "link timeout", "no frame from the host for longer than the link timeout in mid-move"),
-    (3, "underrun", "the segment queue ran empty in mid-move: the host was late"),
-    (4, "stop line", "another joint or the emergency button pulled the stop line"),
-    (5, "position limit", "the joint left its position range"),
-    (6, "over-speed", "the motor ran faster than the speed limit"),
-    (7, "encoders disagree", "motor and output encoder differ by more than the limit"),
-    (8, "emergency stop", "the emergency stop was pressed"),
-    (9, "parameter crc", "the stored parameters are damaged"),
+    (0, "none", "no fault", 0),
+    (1, "following error", "the motor did not follow its set-point", 0),
+    (2, "link timeout", "no frame from the host for longer than the link timeout in mid-move", 0),
+    (3, "underrun", "the segment queue ran empty in mid-move: the host was late", 0),
+    (4, "stop line", "another joint or the emergency button pulled the stop line", 0),
+    (5, "soft limit", "the joint ran out of its position range", 0),
+    (6, "over-speed", "the motor ran faster than the speed limit", 1),
+    (7, "encoders disagree", "motor and output encoder differ by more than the limit", 1),
+    (8, "emergency stop", "the emergency stop was pressed", 0),
+    (9, "parameter crc", "the stored parameters are damaged", 1),
+    (10, "over-current", "the motor drew more than the current limit", 1),
+    (11, "motor encoder", "the motor encoder is lost", 1),
+    (12, "output encoder", "the output encoder is lost", 0),
+    (13, "stall", "the motor pushed at its current limit and did not turn", 0),
+    (14, "over-temperature", "the motor is too hot", 0),
+    (15, "supply", "the supply voltage is out of range", 0),
+    (16, "watchdog reset", "the joint's program hung and was restarted", 1),
+    (17, "hard limit", "the joint ran into a limit switch", 0),
+    (18, "brake", "the brake slipped under test, or did not open or close", 0),
+    (19, "homing", "no stop was found within two turns", 0),
 )
 
 # ---- message ids. 1..15 are frozen for ever and outside the table hash.

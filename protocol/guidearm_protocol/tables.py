@@ -94,6 +94,11 @@ def _flags() -> str:
     return _table(("bit value", "flag"), ((getattr(messages, n), f"`{n}`") for n in names))
 
 
+def _faults() -> str:
+    rows = [(*fault[:3], messages.REACTIONS[fault[3]]) for fault in messages.FAULTS[1:]]
+    return _table(("code", "fault", "meaning", "reaction"), rows)
+
+
 def _line(title: str, frame: Frame) -> str:
     return f"{title}\n\n    {encode_frame(frame).hex(' ')}"
 
@@ -167,7 +172,7 @@ def _parts() -> dict[str, str]:
         "reasons": _numbered(messages.REASONS, "reason"),
         "states": _numbered(messages.DRIVE_STATES, "drive state"),
         "flags": _flags(),
-        "faults": _table(("code", "fault", "meaning"), messages.FAULTS),
+        "faults": _faults(),
         "example": _example(),
     }
 

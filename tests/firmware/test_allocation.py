@@ -14,7 +14,7 @@ from guidearm_protocol import body
 from guidearm_protocol import messages as wire
 from guidearm_protocol.frame import encode_frame, request_frame
 
-OFF, HOLD, ARMED, RUN, RAMP = range(5)
+OFF, HOLD, ARMED, RUN, RAMP, SEEK, TEST = range(7)
 
 
 def receive(sequence: int, message: int, content: bytes, address: int = 1) -> Step:
@@ -37,7 +37,7 @@ def test_every_mode_runs_on_a_locked_heap() -> None:
         *(["enable", 0], ["run", 100], ["stop"], ["run", 100], ["cancel"], ["run", 2]),
     ]
     trace = play(steps)
-    assert set(trace["MODE"]) == {OFF, HOLD, ARMED, RUN, RAMP}
+    assert set(trace["MODE"]) == {OFF, HOLD, ARMED, RUN, RAMP, TEST}
     assert set(trace["STATE"]) == {
         wire.SWITCH_ON_DISABLED,
         wire.SWITCHED_ON,

@@ -15,6 +15,7 @@ from guidearm_protocol import messages as wire
 
 JOINT = ROOT / "firmware" / "guidearm_firmware" / "joint"
 SERVO = JOINT / "servo.py"
+SUPERVISOR = JOINT / "supervisor.py"
 BOARD = PLANT.with_name("board.py")
 BUS = ROOT / "hil" / "guidearm_hil" / "bus.py"
 
@@ -42,6 +43,7 @@ def constants(path: Path) -> dict[str, int]:
     [
         (BOARD, ("BRIDGE", "PULL_LINE")),
         (PLANT, ("NOW", "MOTOR", "OUTPUT", "INPUTS", "CURRENT", "DUTY", "BRIDGE", "BRAKE")),
+        (PLANT, ("TEMPERATURE", "SUPPLY")),
         (BUS, ("INPUT_STOP_LINE", "INPUT_EMERGENCY_STOP")),
     ],
 )
@@ -65,8 +67,24 @@ def test_states_and_faults_are_those_of_the_message_table() -> None:
         assert servo[name] == getattr(wire, name)
     for name in ("FAULT_REACTION_ACTIVE", "FAULT_STATE"):
         assert servo[name] == getattr(wire, name)
-    for number, text, _ in wire.FAULTS[1:9]:
-        assert servo[text.upper().replace(" ", "_").replace("-", "_")] == number
+    for number, text, _, _ in wire.FAULTS:
+        name = "NO_FAULT" if text == "none" else text.upper().replace(" ", "_").replace("-", "_")
+        assert getattr(wire, name) == number
+        if name in servo and name not in ("SUPPLY", "BRAKE"):  # which are words of the servo
+            assert servo[name] == number
+
+
+def test_the_supervisor_has_the_servos_words_and_the_tables_faults() -> None:
+    servo, own = constants(SERVO), constants(SUPERVISOR)
+    causes = {name[6:]: own.pop(name) for name in list(own) if name.startswith("CAUSE_")}
+    assert causes == {name: getattr(wire, name) for name in causes}
+    assert len(causes) == 10 + 2
+    at_once = [fault[0] for fault in wire.FAULTS if fault[3] == wire.TORQUE_OFF]
+    assert own.pop("TORQUE_OFF") == sum(1 << code for code in at_once)
+    shared = {name: number for name, number in own.items() if name in servo}
+    assert shared == {name: servo[name] for name in shared}
+    alone = {"BRAKE_TEST_TICKS", "BRAKE_TEST_COUNTS", "SAME_PLACE", "LEAP", "OUTPUT_COUNTS"}
+    assert own.keys() - servo.keys() == alone
 
 
 def test_servo_parameters_stand_in_the_order_of_the_parameter_table() -> None:

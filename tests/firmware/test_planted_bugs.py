@@ -75,8 +75,9 @@ def keeps_soft_limits() -> None:
     test_session.test_a_segment_outside_the_limits_is_flagged_until_a_good_one_comes()
 
 
-def keeps_a_fault_while_the_brake_opens() -> None:
-    test_servo.test_a_fault_while_the_brake_opens_is_not_overtaken_by_it(59)
+def keeps_a_stop_while_the_brake_opens() -> None:
+    for ticks in range(85, 93):
+        test_servo.test_a_stop_while_the_brake_opens_is_not_overtaken_by_it(ticks)
 
 
 def refuses_late_starts() -> None:
@@ -88,7 +89,7 @@ def refuses_old_sequences() -> None:
     test_session.test_an_older_sequence_is_stale(999)
 
 
-SERVO, FRAME = "joint/servo.py", "joint/frame.py"
+SERVO, SUPERVISOR, FRAME = "joint/servo.py", "joint/supervisor.py", "joint/frame.py"
 SEGMENTS, SESSION, DRIVE = "joint/segments.py", "joint/session.py", "joint/drive.py"
 BUGS = (
     Bug(
@@ -154,9 +155,9 @@ BUGS = (
     ),
     Bug(
         "stop line unseen",
-        SERVO,
-        "s[INPUTS] & INPUT_STOP_LINE",
-        "s[INPUTS] & 4",
+        SUPERVISOR,
+        "inputs & _INPUT_STOP_LINE",
+        "inputs & 256",
         notices_the_stop_line,
     ),
     Bug(
@@ -176,36 +177,36 @@ BUGS = (
     Bug(
         "pushing on",
         SERVO,
-        "lost = _FOLLOWING_ERROR",
-        "lost = 0",
+        "fault = _FOLLOWING_ERROR + AT_ONCE",
+        "fault = _FOLLOWING_ERROR",
         test_servo.test_a_blocked_joint_faults_and_cuts_torque_instead_of_pushing_on,
     ),
     Bug(
         "one encoder",
-        SERVO,
-        "lost = _ENCODERS_DISAGREE",
-        "lost = 0",
+        SUPERVISOR,
+        "found = _CAUSE_ENCODERS_DISAGREE",
+        "found = 0",
         test_servo.test_encoders_that_contradict_each_other_cut_torque_at_once,
     ),
     Bug(
         "integrator kept",
-        SERVO,
-        "s[INTEGRAL] = 0\n",
-        "s[INTEGRAL] += 0\n",
+        SUPERVISOR,
+        "s[_INTEGRAL] = 0\n",
+        "s[_INTEGRAL] += 0\n",
         test_servo.test_nothing_of_an_earlier_motion_acts_on_a_later_one,
     ),
     Bug(
-        "brake overtakes fault",
-        SERVO,
-        "if drive == SWITCHED_ON:\n                    drive",
-        "if drive != 0:\n                    drive",
-        keeps_a_fault_while_the_brake_opens,
+        "brake overtakes stop",
+        SUPERVISOR,
+        "(mode != _RAMP or sequence == _APPLYING)",
+        "sequence != 0",
+        keeps_a_stop_while_the_brake_opens,
     ),
     Bug(
         "late start",
-        SERVO,
-        "s[CLOCK_SET] != 0 and ahead > 0",
-        "s[CLOCK_SET] != 0",
+        SUPERVISOR,
+        "s[_CLOCK_SET] != 0 and ahead > 0",
+        "s[_CLOCK_SET] != 0",
         refuses_late_starts,
     ),
     Bug(

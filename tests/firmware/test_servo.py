@@ -10,6 +10,7 @@ from guidearm_protocol import messages as wire
 
 ENABLE: list[Step] = [["enable", 0], ["run", 100]]
 BRAKE_TICKS = 60
+ENABLE_TICKS = 90  # brake test, brake
 FOLLOWING_LIMIT_COUNTS = 0.05 / 360 * 409600
 
 
@@ -38,9 +39,11 @@ def test_enable_opens_the_brake_with_torque_on() -> None:
     assert trace.answers[0] == wire.REASON_NONE
     on = trace.first("BRIDGE", 1)
     assert trace["STATE"][on - 1] == wire.SWITCH_ON_DISABLED
-    assert set(trace["STATE"][on : on + BRAKE_TICKS - 1]) == {wire.SWITCHED_ON}
-    assert trace.first("STATE", wire.OPERATION_ENABLED) == on + BRAKE_TICKS - 1
-    assert trace["BRAKE"][on:].min() == 1
+    assert set(trace["STATE"][on : on + ENABLE_TICKS - 1]) == {wire.SWITCHED_ON}
+    assert trace.first("STATE", wire.OPERATION_ENABLED) == on + ENABLE_TICKS - 1
+    released = trace.first("BRAKE", 1)
+    assert released == on + ENABLE_TICKS - BRAKE_TICKS - 1
+    assert trace["BRAKE"][released:].min() == 1
     # the load sags into the controller until the integrator carries it
     assert np.abs(trace["ERROR"][on:]).max() < counts(np.radians(0.15)) * 256
     assert np.abs(trace["ERROR"][-50:]).max() <= 2 * 256
@@ -84,9 +87,12 @@ def test_refusals(steps: list[Step], reason: int) -> None:
 
 
 def test_a_joint_with_damaged_parameters_answers_and_cannot_be_enabled() -> None:
-    trace = play([["home"], ["run", 1], ["enable", 0], ["run", 2]], damaged=True)
-    assert trace.answers[0::2] == [wire.REASON_NONE, wire.REASON_PARAMETERS]
-    assert trace.last("STATE") == wire.SWITCH_ON_DISABLED
+    steps: list[Step] = [["home"], ["run", 1], ["enable", 0], ["run", 2], ["reset_fault"]]
+    trace = play([*steps, ["run", 2]], damaged=True)
+    parameters = wire.REASON_PARAMETERS
+    assert trace.answers[0::2] == [wire.REASON_NONE, parameters, parameters]
+    assert fault_of(trace) == wire.PARAMETER_CRC
+    assert trace.last("PULL_LINE") == 1
 
 
 def test_home_refers_the_position_to_the_output_encoder() -> None:
@@ -246,7 +252,7 @@ def test_silence_at_rest_closes_the_brake_and_leaves_the_joint_authorised() -> N
     quiet = play([*ENABLE, ["run", 700, 0]])
     assert (quiet.last("STATE"), quiet.last("FAULT")) == (wire.SWITCHED_ON, 0)
     assert (quiet.last("AUTHORISED"), quiet.last("BRAKE"), quiet.last("BRIDGE")) == (1, 0, 0)
-    again = play([*ENABLE, ["run", 700, 0], ["run", 1], ["enable", 1], ["run", 80]])
+    again = play([*ENABLE, ["run", 700, 0], ["run", 1], ["enable", 1], ["run", 100]])
     assert again.answers[-2] == wire.REASON_NONE
     assert again.last("STATE") == wire.OPERATION_ENABLED
     stopped = play([*ENABLE, ["run", 700, 0], ["stop"], ["run", 2], ["enable", 1]])
@@ -293,10 +299,10 @@ def test_a_blocked_joint_faults_and_cuts_torque_instead_of_pushing_on() -> None:
     assert trace["ERROR"][: off].max() <= 2 * limit + 1 < trace["ERROR"][off]
 
 
-def test_position_limit() -> None:
+def test_soft_limit() -> None:
     trip = round(counts(0.8))
     trace = play(moving(0, 1800), parameter_values={"upper_trip": trip})
-    assert fault_of(trace) == wire.POSITION_LIMIT
+    assert fault_of(trace) == wire.SOFT_LIMIT
     reaction = trace.first("STATE", wire.FAULT_REACTION_ACTIVE)
     assert trace["POSITION"][reaction - 1] <= trip < trace["POSITION"][reaction]
 
@@ -320,11 +326,20 @@ def test_over_speed_cuts_torque_at_once() -> None:
     assert abs(trace["SPEED"][fault]) > 2560
 
 
-@pytest.mark.parametrize("ticks", range(55, 62))
+@pytest.mark.parametrize("ticks", range(85, 93))
 def test_a_fault_while_the_brake_opens_is_not_overtaken_by_it(ticks: int) -> None:
     trace = play([["enable", 0], ["run", ticks], ["load", "INPUTS", 2], ["run", 300]])
     assert fault_of(trace) == wire.EMERGENCY_STOP
     assert wire.OPERATION_ENABLED not in trace["STATE"][trace.first("FAULT", wire.EMERGENCY_STOP) :]
+
+
+@pytest.mark.parametrize("ticks", range(85, 93))
+def test_a_stop_while_the_brake_opens_is_not_overtaken_by_it(ticks: int) -> None:
+    trace = play([["enable", 0], ["run", ticks], ["stop"], ["run", 300]])
+    stopped = trace.first("STATE", wire.QUICK_STOP_ACTIVE)
+    assert stopped == ticks + 1
+    assert wire.OPERATION_ENABLED not in trace["STATE"][stopped:]
+    assert (trace.last("STATE"), trace.last("BRAKE")) == (wire.SWITCH_ON_DISABLED, 0)
 
 
 def test_the_first_cause_is_kept_with_its_snapshot() -> None:

@@ -219,7 +219,7 @@ def test_requests_that_break_the_table_change_nothing() -> None:
         (wire.GET_PARAMETER, b"\xff", wire.OUT_OF_BOUNDS),
         (wire.SET_PARAMETER, b"\x01" + bytes(4), wire.OUT_OF_BOUNDS),
         (wire.SET_PARAMETER, b"\x01\x05" + bytes(3), wire.OK),
-        (wire.SET_PARAMETER, b"\x12\x05" + bytes(3), wire.REFUSED),
+        (wire.SET_PARAMETER, bytes((parameters.ADDRESS, 5)) + bytes(3), wire.REFUSED),
     ],
 )
 def test_bounds(message: int, content: bytes, result: int) -> None:

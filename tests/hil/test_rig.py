@@ -124,7 +124,7 @@ def test_a_joints_fault_stops_the_others_within_two_ticks_of_the_line() -> None:
         instants: dict[int, float] = {}
         for number in robot.numbers:
             fault = robot.bus.request(number, wire.FAULT)
-            expected = wire.POSITION_LIMIT if number == 4 else wire.STOP_LINE
+            expected = wire.SOFT_LIMIT if number == 4 else wire.STOP_LINE
             assert fault["fault"] == expected
             clock = clocks[number]
             local = (fault["time_us"] - clock.joint_us + (1 << 29)) % (1 << 30) - (1 << 29)

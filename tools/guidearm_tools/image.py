@@ -22,6 +22,7 @@ FIRMWARE_FILES: tuple[str, ...] = (
     "joint/segments.py",
     "joint/servo.py",
     "joint/session.py",
+    "joint/supervisor.py",
 )
 """Files of the firmware as named in `guidearm_firmware`, with the same names in the image."""
 

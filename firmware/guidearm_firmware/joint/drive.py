@@ -18,7 +18,8 @@ class Drive:
         self.parameters = array("i", parameters.defaults() if values is None else values)
         for index in range(parameters.SERVO_PARAMETERS):
             self.state[servo.P_COUNTS_PER_TURN + index] = self.parameters[index]
-        self.state[servo.STATE] = servo.SWITCH_ON_DISABLED
+        if stored is not None and values is None:
+            self.state[servo.BOOT_FAULT] = wire.PARAMETER_CRC
         self.state[servo.COMMAND] = servo.HOME  # absolute encoders: referenced at the first tick
         self.segment = 0  # number of the newest queued segment
         self.segment_refused = False
@@ -39,7 +40,7 @@ class Drive:
         flags = 0
         if mode == servo.ARMED:
             flags |= wire.FLAG_ARMED
-        elif mode >= servo.RUN:
+        elif servo.RUN <= mode <= servo.SEEK:
             flags |= wire.FLAG_MOVING
         if s[servo.HOMED]:
             flags |= wire.FLAG_HOMED
@@ -58,25 +59,45 @@ class Drive:
     # ---- each of these returns REASON_NONE when the command went to the tick
 
     def enable(self, resume: int) -> int:
-        """Torque on, brake off; with `resume` only if `enable` still holds."""
+        """Torque on, brake tested and off; with `resume` only if `enable` still holds."""
         s = self.state
         if s[servo.STATE] == servo.OPERATION_ENABLED:
             return wire.REASON_NONE
+        if not s[servo.HOMED] and s[servo.MODE] == servo.OFF and not s[servo.FAULT]:
+            return wire.REASON_NOT_HOMED
+        reason = self._may_power()
+        if reason != wire.REASON_NONE:
+            return reason
+        if resume and not s[servo.AUTHORISED]:
+            return wire.REASON_NOT_AUTHORISED
+        self.segment_refused = False
+        s[servo.ARGUMENT] = resume
+        s[servo.COMMAND] = servo.ENABLE
+        return wire.REASON_NONE
+
+    def _may_power(self) -> int:
+        """Return why torque may not be put on, REASON_NONE if it may."""
+        s = self.state
         if not self.parameters_valid:
             return wire.REASON_PARAMETERS
         if s[servo.FAULT]:
             return wire.REASON_FAULT
         if s[servo.MODE] != servo.OFF:
             return wire.REASON_MOVING
-        if not s[servo.HOMED]:
-            return wire.REASON_NOT_HOMED
-        if s[servo.INPUTS]:
+        inputs = s[servo.INPUTS]
+        if inputs & (servo.INPUT_STOP_LINE | servo.INPUT_EMERGENCY_STOP):
             return wire.REASON_STOP_LINE
-        if resume and not s[servo.AUTHORISED]:
-            return wire.REASON_NOT_AUTHORISED
-        self.segment_refused = False
-        s[servo.ARGUMENT] = resume
-        s[servo.COMMAND] = servo.ENABLE
+        if inputs & (servo.INPUT_MOTOR_ENCODER | servo.INPUT_OUTPUT_ENCODER):
+            return wire.REASON_ENCODERS
+        if s[servo.HOMED] and s[servo.P_HAS_ABSOLUTE_ENCODER]:
+            gap = (s[servo.POSITION] << 4) // (s[servo.P_COUNTS_PER_TURN] >> 10)
+            gap = ((gap - s[servo.OUTPUT] + 8192) & 16383) - 8192
+            if not -s[servo.P_DISAGREE] <= gap <= s[servo.P_DISAGREE]:
+                return wire.REASON_ENCODERS
+        if s[servo.TEMPERATURE] > s[servo.P_OVER_TEMPERATURE]:
+            return wire.REASON_TEMPERATURE
+        if not s[servo.P_SUPPLY_LOW] <= s[servo.SUPPLY] <= s[servo.P_SUPPLY_HIGH]:
+            return wire.REASON_SUPPLY
         return wire.REASON_NONE
 
     def stop(self) -> int:
@@ -86,15 +107,27 @@ class Drive:
 
     def reset_fault(self) -> int:
         """Clear a latched fault and let go of the stop line."""
-        if self.state[servo.FAULT] and self.state[servo.STATE] != servo.FAULT_STATE:
+        fault = self.state[servo.FAULT]
+        if fault and self.state[servo.STATE] != servo.FAULT_STATE:
             return wire.REASON_MOVING
+        if fault == wire.PARAMETER_CRC and not self.parameters_valid:
+            return wire.REASON_PARAMETERS
         self.state[servo.COMMAND] = servo.RESET
         return wire.REASON_NONE
 
     def home(self) -> int:
-        """Set the position by the absolute output encoder."""
+        """Set the position by the absolute output encoder, or where there is none by the stop.
+
+        To find the stop the joint moves, slowly and with little torque.
+        """
         if self.state[servo.MODE] != servo.OFF:
             return wire.REASON_ENABLED
+        if not self.state[servo.P_HAS_ABSOLUTE_ENCODER]:
+            if self.state[servo.STATE] == servo.SWITCHED_ON:
+                return wire.REASON_ENABLED
+            reason = self._may_power()
+            if reason != wire.REASON_NONE:
+                return reason
         self.state[servo.COMMAND] = servo.HOME
         return wire.REASON_NONE
 

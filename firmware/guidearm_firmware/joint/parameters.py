@@ -26,17 +26,28 @@ PARAMETERS = (
     ("encoders_disagree", "turn/2^14", 1, 4096, 46),
     ("lower_trip", "motor count", -(1 << 21), 1 << 21, -415289),
     ("upper_trip", "motor count", -(1 << 21), 1 << 21, 415289),
+    ("over_current", "mA", 100, 30000, 20800),
+    ("over_temperature", "0.1 degC", 0, 2000, 800),
+    ("supply_low", "mV", 0, 100000, 18000),
+    ("supply_high", "mV", 0, 100000, 30000),
+    ("stall_ticks", "tick at the current limit without turning", 10, 10000, 200),
+    ("brake_test", "duty against the closed brake, 0: no test", 0, 32767, 8192),
+    ("brake_feedback", "1: the brake's contact is wired", 0, 1, 0),
+    ("has_absolute_encoder", "0: home against the stop", 0, 1, 1),
+    ("home_speed", "motor count/tick, Q16, signed", -(1 << 21), 1 << 21, -745472),
+    ("home_duty", "duty across the winding on the way to the stop", 1, 32767, 7645),
+    ("home_position", "motor count at the stop", -(1 << 21), 1 << 21, 0),
     ("lower_limit", "turn/2^24", -(1 << 26), 1 << 26, -(1 << 24)),
     ("upper_limit", "turn/2^24", -(1 << 26), 1 << 26, 1 << 24),
     ("address", "1..12", 1, 12, 1),
     ("arm_id", "0..65535", 0, 65535, 0),
 )
-SERVO_PARAMETERS = 16
+SERVO_PARAMETERS = 27
 COUNTS_PER_TURN = 0
-LOWER_LIMIT = 16
-UPPER_LIMIT = 17
-ADDRESS = 18
-ARM_ID = 19
+LOWER_LIMIT = 27
+UPPER_LIMIT = 28
+ADDRESS = 29
+ARM_ID = 30
 # what identifies the joint cannot change while a host talks to it
 READ_ONLY = (COUNTS_PER_TURN, ADDRESS, ARM_ID)
 

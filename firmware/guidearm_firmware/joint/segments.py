@@ -27,12 +27,12 @@ from joint.servo import (
 )
 
 # the compiler folds constants of its own file only
-_END_SPEED = const(27)
-_HEAD = const(15)
-_TAIL = const(16)
-_SET_POINT = const(20)
-_P_COUNTS_PER_TURN = const(51)
-_P_OVER_SPEED = const(59)
+_END_SPEED = const(29)
+_HEAD = const(17)
+_TAIL = const(18)
+_SET_POINT = const(22)
+_P_COUNTS_PER_TURN = const(62)
+_P_OVER_SPEED = const(70)
 _SLOT_START = const(0)
 _SLOT_C1 = const(1)
 _SLOT_C2 = const(2)

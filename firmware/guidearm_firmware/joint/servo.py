@@ -1,7 +1,9 @@
-"""The servo tick: encoders, trajectory, cascade, limits, stops and brake, once a millisecond.
+"""The servo tick: encoders, trajectory, cascade, ramps and limits, once a millisecond.
 
-One viper function on an `array('i')`; it never allocates and never imports a board. The board's
-interrupt fills the inputs, calls `tick` once and applies the outputs.
+A viper function on an `array('i')`; it never allocates and never imports a board. The board's
+interrupt fills the inputs, calls `tick` once and applies the outputs. Whatever does not happen in
+every tick (commands, faults, the brake's sequence, slow inputs) is in `supervisor`, which the tick
+calls at its end when there is reason to, and in every eighth tick.
 
 Numbers and why nothing overflows 31 signed bits
 - positions: motor counts, and Q8 (1/256 count). +-4 output turns of 409,600 counts are
@@ -20,82 +22,113 @@ clears. STOP_REQUEST is a word of its own, so a stop is never kept waiting.
 import micropython
 from micropython import const
 
+from joint.supervisor import supervise
+
 # --- inputs, written by the board before each tick
 NOW = const(0)  # us, joint clock modulo 2^30
 MOTOR = const(1)  # motor counts, free-running
 OUTPUT = const(2)  # absolute output encoder, 14 bits
 INPUTS = const(3)  # INPUT_* bits
 CURRENT = const(4)  # motor current, mA
+TEMPERATURE = const(5)  # winding or power stage, 0.1 degC
+SUPPLY = const(6)  # mV
 # --- outputs, applied by the board after each tick
-DUTY = const(5)  # +-32767 of the supply
-BRIDGE = const(6)  # 1: power stage on
-BRAKE = const(7)  # 1: release the holding brake
-PULL_LINE = const(8)  # 1: pull the stop line
+DUTY = const(7)  # +-32767 of the supply
+BRIDGE = const(8)  # 1: power stage on
+BRAKE = const(9)  # 1: release the holding brake
+PULL_LINE = const(10)  # 1: pull the stop line
 # --- hand-over
-COMMAND = const(9)
-ARGUMENT = const(10)  # three words
-STOP_REQUEST = const(13)
-LAST_FRAME = const(14)  # us, joint clock: last valid frame from the host
-HEAD = const(15)  # ring: next slot to fill (main loop writes)
-TAIL = const(16)  # ring: slot being executed (tick writes)
+COMMAND = const(11)
+ARGUMENT = const(12)  # three words
+STOP_REQUEST = const(15)
+LAST_FRAME = const(16)  # us, joint clock: last valid frame from the host
+HEAD = const(17)  # ring: next slot to fill (main loop writes)
+TAIL = const(18)  # ring: slot being executed (tick writes)
 # --- what the main loop reports
-STATE = const(17)
-MODE = const(18)
-POSITION = const(19)  # motor counts, referenced
-SET_POINT = const(20)  # Q8 counts
-SPEED = const(21)  # Q8 counts per tick, measured
-ERROR = const(22)  # Q8 counts, set-point minus position
-AUTHORISED = const(23)
-HOMED = const(24)
-CLOCK_SET = const(25)
-TICKS = const(26)
-END_SPEED = const(27)  # turn/2^24/s at the end of the newest segment (main loop writes)
+STATE = const(19)
+MODE = const(20)
+POSITION = const(21)  # motor counts, referenced
+SET_POINT = const(22)  # Q8 counts
+SPEED = const(23)  # Q8 counts per tick, measured
+ERROR = const(24)  # Q8 counts, set-point minus position
+AUTHORISED = const(25)
+HOMED = const(26)
+CLOCK_SET = const(27)
+TICKS = const(28)
+END_SPEED = const(29)  # turn/2^24/s at the end of the newest segment (main loop writes)
 # --- first cause
-FAULT = const(28)
-FAULT_TIME = const(29)
-FAULT_POSITION = const(30)
-FAULT_ERROR = const(31)
-FAULT_SPEED = const(32)
-FAULT_CURRENT = const(33)
-FAULT_STATE_BEFORE = const(34)
-FAULT_LATE = const(35)
+FAULT = const(30)
+FAULT_TIME = const(31)
+FAULT_POSITION = const(32)
+FAULT_ERROR = const(33)
+FAULT_SPEED = const(34)
+FAULT_CURRENT = const(35)
+FAULT_STATE_BEFORE = const(36)
+FAULT_LATE = const(37)
 # --- private to the tick
-LAST_MOTOR = const(36)
-OBSERVER = const(37)  # estimated minus measured position, Q8
-INTEGRAL = const(38)  # Q8 duty
-SET_SPEED = const(39)  # Q16 counts per tick
-SET_ACCELERATION = const(40)  # Q16 counts per tick squared
-PREVIOUS_START = const(41)  # Q8, start of the segment of the previous tick
-PREVIOUS_VALUE = const(42)  # Q12, its polynomial at the previous tick
-SEGMENT_START = const(43)  # us, host clock
-CLOCK_JOINT = const(44)
-CLOCK_HOST = const(45)
-CLOCK_DRIFT = const(46)
-SEQUENCE = const(47)  # brake sequence
-TIMER = const(48)
-NEXT_STATE = const(49)
-RAMP_REMAINDER = const(50)
+LAST_MOTOR = const(38)
+OBSERVER = const(39)  # estimated minus measured position, Q8
+INTEGRAL = const(40)  # Q8 duty
+SET_SPEED = const(41)  # Q16 counts per tick
+SET_ACCELERATION = const(42)  # Q16 counts per tick squared
+PREVIOUS_START = const(43)  # Q8, start of the segment of the previous tick
+PREVIOUS_VALUE = const(44)  # Q12, its polynomial at the previous tick
+SEGMENT_START = const(45)  # us, host clock
+CLOCK_JOINT = const(46)
+CLOCK_HOST = const(47)
+CLOCK_DRIFT = const(48)
+SEQUENCE = const(49)  # brake sequence
+TIMER = const(50)
+NEXT_STATE = const(51)
+RAMP_REMAINDER = const(52)
+STALLED = const(53)  # ticks at the current limit without turning
+WINDOW_POSITION = const(54)  # motor and output encoder at the last look at both
+WINDOW_OUTPUT = const(55)
+TEST_DUTY = const(56)
+HELD = const(57)  # INTEGRAL when the brake had closed, and the motor encoder then
+HELD_MOTOR = const(58)
+SEEKING = const(59)  # 1: what is enabled is the move to the stop
+SEEK_FROM = const(60)  # counts
+BOOT_FAULT = const(61)  # latched at the first tick (main loop writes before)
 # --- parameters, copied in by the main loop while not enabled
-P_COUNTS_PER_TURN = const(51)
-P_KP = const(52)  # Q16, 1/tick
-P_KV = const(53)  # Q8, duty per Q8 speed
-P_KI = const(54)  # Q16, duty Q8 per Q8 speed and tick
-P_KE = const(55)  # Q12, duty per Q8 speed: back-EMF
-P_KA = const(56)  # Q16, duty per Q16 acceleration
-P_CURRENT_DUTY = const(57)  # duty across the winding at the current limit
-P_FOLLOWING = const(58)  # counts
-P_OVER_SPEED = const(59)  # Q8 counts per tick
-P_DECELERATION = const(60)  # Q16 counts per tick squared
-P_JERK = const(61)  # Q16 counts per tick cubed
-P_LINK_TIMEOUT = const(62)  # us
-P_BRAKE_TICKS = const(63)  # release or apply, ticks
-P_DISAGREE = const(64)  # output encoder steps
-P_LOWER = const(65)  # counts, where the position limit trips
-P_UPPER = const(66)
-STATE_WORDS = const(67)
+P_COUNTS_PER_TURN = const(62)
+P_KP = const(63)  # Q16, 1/tick
+P_KV = const(64)  # Q8, duty per Q8 speed
+P_KI = const(65)  # Q16, duty Q8 per Q8 speed and tick
+P_KE = const(66)  # Q12, duty per Q8 speed: back-EMF
+P_KA = const(67)  # Q16, duty per Q16 acceleration
+P_CURRENT_DUTY = const(68)  # duty across the winding at the current limit
+P_FOLLOWING = const(69)  # counts
+P_OVER_SPEED = const(70)  # Q8 counts per tick
+P_DECELERATION = const(71)  # Q16 counts per tick squared
+P_JERK = const(72)  # Q16 counts per tick cubed
+P_LINK_TIMEOUT = const(73)  # us
+P_BRAKE_TICKS = const(74)  # release or apply, ticks
+P_DISAGREE = const(75)  # output encoder steps
+P_LOWER = const(76)  # counts, where the soft limit trips
+P_UPPER = const(77)
+P_OVER_CURRENT = const(78)  # mA
+P_OVER_TEMPERATURE = const(79)  # 0.1 degC
+P_SUPPLY_LOW = const(80)  # mV
+P_SUPPLY_HIGH = const(81)
+P_STALL_TICKS = const(82)
+P_BRAKE_TEST = const(83)  # duty across the winding against the closed brake, 0: no test
+P_BRAKE_FEEDBACK = const(84)  # 1: INPUT_BRAKE_OPEN is wired
+P_HAS_ABSOLUTE_ENCODER = const(85)
+P_HOME_SPEED = const(86)  # Q16 counts per tick, its sign says which stop
+P_HOME_DUTY = const(87)  # duty across the winding on the way to it
+P_HOME_POSITION = const(88)  # counts, where it is
+STATE_WORDS = const(89)
 
 INPUT_STOP_LINE = const(1)
 INPUT_EMERGENCY_STOP = const(2)
+INPUT_LIMIT_LOWER = const(4)  # limit switches
+INPUT_LIMIT_UPPER = const(8)
+INPUT_MOTOR_ENCODER = const(16)  # the encoder itself reports an error
+INPUT_OUTPUT_ENCODER = const(32)
+INPUT_WATCHDOG = const(64)  # at boot: it was the watchdog's
+INPUT_BRAKE_OPEN = const(128)  # feedback: no fault, all above want attention
+_ATTENTION = const(127)
 
 # COMMAND
 ENABLE = const(1)  # ARGUMENT: 1 = resume only
@@ -111,12 +144,17 @@ HOLD = const(1)
 ARMED = const(2)
 RUN = const(3)
 RAMP = const(4)
+SEEK = const(5)  # towards the stop, slowly and with little torque
+TEST = const(6)  # torque against the closed brake
 
 # SEQUENCE
-_RELEASING = const(1)
-_APPLYING = const(2)
+TESTING_UP = const(1)
+TESTING_DOWN = const(2)
+RELEASING = const(3)
+APPLYING = const(4)
 
 # STATE, as in the message table
+NOT_READY_TO_SWITCH_ON = const(0)
 SWITCH_ON_DISABLED = const(1)
 SWITCHED_ON = const(3)
 OPERATION_ENABLED = const(4)
@@ -128,11 +166,11 @@ FAULT_STATE = const(7)
 _FOLLOWING_ERROR = const(1)
 _LINK_TIMEOUT = const(2)
 _UNDERRUN = const(3)
-_STOP_LINE = const(4)
-_POSITION_LIMIT = const(5)
+_SOFT_LIMIT = const(5)
 _OVER_SPEED = const(6)
-_ENCODERS_DISAGREE = const(7)
-_EMERGENCY_STOP = const(8)
+_OVER_CURRENT = const(10)
+_STALL = const(13)
+AT_ONCE = const(32)  # added to a fault: torque off now, whatever the table says
 
 # ring of segments: slots of 8 words, read in place
 RING_SLOTS = const(64)
@@ -149,7 +187,7 @@ _HALF_TIME = const(0x20000000)
 
 @micropython.viper
 def tick(state: object, ring: object) -> object:
-    """Take the inputs and one command, move the set-point, and put out duty, bridge and brake."""
+    """Take the inputs, move the set-point, put out the duty, and have the supervisor see to it."""
     s = ptr32(state)
     r = ptr32(ring)
     m = 0x20000000
@@ -161,6 +199,7 @@ def tick(state: object, ring: object) -> object:
     moved = raw - ((s[LAST_MOTOR] ^ m) - m)
     s[LAST_MOTOR] = raw
     position = ((s[POSITION] ^ m) - m) + moved
+    s[POSITION] = position
     speed = (s[SPEED] ^ m) - m
     estimate = ((s[OBSERVER] ^ m) - m) + speed - (moved << 8)
     s[OBSERVER] = estimate - (estimate >> 1)
@@ -173,78 +212,13 @@ def tick(state: object, ring: object) -> object:
     mode = s[MODE]
     fault = 0
 
-    # ---- one command from the main loop
-    command = s[COMMAND]
-    if command != 0:
-        if command == ENABLE:
-            ready = (drive == SWITCH_ON_DISABLED or drive == SWITCHED_ON) and s[SEQUENCE] == 0
-            if ready and (s[ARGUMENT] == 0 or s[AUTHORISED] != 0):
-                s[AUTHORISED] = 1
-                drive = SWITCHED_ON
-                # nothing of an earlier motion may act on a later one
-                s[SET_POINT] = position << 8
-                s[SET_SPEED] = 0
-                s[SET_ACCELERATION] = 0
-                s[RAMP_REMAINDER] = 0
-                s[INTEGRAL] = 0
-                s[TAIL] = s[HEAD]
-                mode = HOLD
-                s[BRIDGE] = 1
-                s[BRAKE] = 1
-                s[SEQUENCE] = _RELEASING
-                s[TIMER] = s[P_BRAKE_TICKS]
-        elif command == RESET:
-            if drive == FAULT_STATE:
-                drive = SWITCH_ON_DISABLED
-                s[FAULT] = 0
-                s[PULL_LINE] = 0
-        elif command == START:
-            # drift is far below the lead that START is given
-            ahead = s[ARGUMENT] - s[CLOCK_HOST] - now + s[CLOCK_JOINT]
-            ahead = ((ahead + _HALF_TIME) & _TIME) - _HALF_TIME
-            waiting = (mode == HOLD or mode == ARMED) and s[HEAD] != s[TAIL]
-            if waiting and drive == OPERATION_ENABLED and s[CLOCK_SET] != 0 and ahead > 0:
-                s[SEGMENT_START] = s[ARGUMENT]
-                mode = ARMED
-        elif command == CANCEL:
-            if mode == ARMED or mode == HOLD:
-                s[TAIL] = s[HEAD]
-                mode = HOLD
-        elif command == HOME:
-            if mode == OFF:
-                # centre of the encoder's step, in the half turn around zero
-                steps = ((s[OUTPUT] + 8192) & 16383) - 8192
-                position = ((steps * 2 + 1) * (s[P_COUNTS_PER_TURN] >> 10)) >> 5
-                s[HOMED] = 1
-                speed = 0  # the first reading of a free-running counter is no movement
-                s[SPEED] = 0
-                s[OBSERVER] = 0
-        elif command == SET_CLOCK:
-            s[CLOCK_JOINT] = s[ARGUMENT]
-            s[CLOCK_HOST] = s[ARGUMENT + 1]
-            s[CLOCK_DRIFT] = s[ARGUMENT + 2]
-            s[CLOCK_SET] = 1
-        s[COMMAND] = 0
-    s[POSITION] = position
-
-    # ---- stop and silence
-    if s[STOP_REQUEST] != 0:
-        s[STOP_REQUEST] = 0
-        s[AUTHORISED] = 0
-        if mode != OFF and drive < QUICK_STOP_ACTIVE:
-            drive = QUICK_STOP_ACTIVE
-            s[NEXT_STATE] = SWITCH_ON_DISABLED
-            mode = RAMP
-        elif drive == SWITCHED_ON:
-            drive = SWITCH_ON_DISABLED
-        elif drive == QUICK_STOP_ACTIVE:
-            s[NEXT_STATE] = SWITCH_ON_DISABLED
+    # ---- silence
     late = (((now - s[LAST_FRAME]) + _HALF_TIME) & _TIME) - _HALF_TIME
     if late > s[P_LINK_TIMEOUT] and drive == OPERATION_ENABLED:
-        if mode == RUN:
+        if mode == RUN or mode == SEEK:
             fault = _LINK_TIMEOUT
         elif mode == HOLD or mode == ARMED:
-            drive = QUICK_STOP_ACTIVE
+            drive = SWITCHED_ON
             mode = RAMP
             s[NEXT_STATE] = SWITCHED_ON
 
@@ -329,11 +303,16 @@ def tick(state: object, ring: object) -> object:
         step = v + s[RAMP_REMAINDER]
         s[RAMP_REMAINDER] = step & 255
         set_point += step >> 8
-        if v == 0 and s[SEQUENCE] != _APPLYING:
+        if v == 0 and s[SEQUENCE] != APPLYING:
             # at rest: the brake closes while torque still holds
-            s[SEQUENCE] = _APPLYING
+            s[SEQUENCE] = APPLYING
             s[TIMER] = s[P_BRAKE_TICKS]
             s[BRAKE] = 0
+    elif mode == SEEK:
+        set_speed = (s[P_HOME_SPEED] ^ m) - m
+        step = set_speed + s[RAMP_REMAINDER]
+        s[RAMP_REMAINDER] = step & 255
+        set_point += step >> 8
     s[SET_ACCELERATION] = acceleration
     s[SET_SPEED] = set_speed
     s[SET_POINT] = set_point
@@ -342,7 +321,9 @@ def tick(state: object, ring: object) -> object:
     error = set_point - (position << 8)
     s[ERROR] = error
     duty = 0
-    if mode != OFF:
+    if mode == TEST:
+        duty = (s[TEST_DUTY] ^ m) - m
+    elif mode != OFF:
         e = error
         if e > 0x7FFFF:
             e = 0x7FFFF
@@ -364,13 +345,15 @@ def tick(state: object, ring: object) -> object:
         duty += (a * s[P_KA]) >> 16
         # the winding carries (supply - back-EMF) / R: a window around the back-EMF limits current
         emf = (speed * s[P_KE]) >> 12
-        upper = emf + s[P_CURRENT_DUTY]
-        lower = emf - s[P_CURRENT_DUTY]
+        reach = s[P_CURRENT_DUTY] if mode != SEEK else s[P_HOME_DUTY]
+        upper = emf + reach
+        lower = emf - reach
         if upper > 32767:
             upper = 32767
         if lower < -32767:
             lower = -32767
         grow = (want * s[P_KI]) >> 8
+        limited = 1
         if duty > upper:
             duty = upper
             if grow > 0:
@@ -379,8 +362,10 @@ def tick(state: object, ring: object) -> object:
             duty = lower
             if grow < 0:
                 grow = 0
+        else:
+            limited = 0
         # within one count at rest friction holds; integrating there would only hunt
-        if mode != HOLD or error > 256 or error < -256:
+        if error > 256 or error < -256 or not (mode == HOLD or s[SEQUENCE] == APPLYING):
             integral += grow
             if integral > 0x7FFF00:
                 integral = 0x7FFF00
@@ -388,63 +373,33 @@ def tick(state: object, ring: object) -> object:
                 integral = -0x7FFF00
             s[INTEGRAL] = integral
 
-        # ---- limits; `lost` is what torque cannot mend
-        lost = 0
-        if speed > s[P_OVER_SPEED] or speed < 0 - s[P_OVER_SPEED]:
-            lost = _OVER_SPEED
-        elif ticks & 7 == 0 and s[HOMED] != 0:
-            gap = (position << 4) // (s[P_COUNTS_PER_TURN] >> 10) - s[OUTPUT]
-            gap = ((gap + 8192) & 16383) - 8192
-            if gap > s[P_DISAGREE] or gap < 0 - s[P_DISAGREE]:
-                lost = _ENCODERS_DISAGREE
+        # ---- limits, the worst last
+        if limited == 0 or speed > 256 or speed < -256:
+            s[STALLED] = 0
+        else:
+            s[STALLED] += 1
+            if s[STALLED] >= s[P_STALL_TICKS] and fault == 0:
+                fault = _STALL
+        if s[HOMED] != 0 and fault == 0:
+            # outside, the way back is free
+            if position < (s[P_LOWER] ^ m) - m:
+                if set_speed < 0:
+                    fault = _SOFT_LIMIT
+            elif position > (s[P_UPPER] ^ m) - m and set_speed > 0:
+                fault = _SOFT_LIMIT
         far = s[P_FOLLOWING] << 8
-        if error > far + far or error < 0 - far - far:
-            lost = _FOLLOWING_ERROR
-        if s[INPUTS] & INPUT_EMERGENCY_STOP:
-            fault = _EMERGENCY_STOP
-        elif lost != 0:
-            fault = lost
-        elif error > far or error < 0 - far:
+        if error > far or error < 0 - far:
             fault = _FOLLOWING_ERROR
-        elif position < (s[P_LOWER] ^ m) - m or position > (s[P_UPPER] ^ m) - m:
-            fault = _POSITION_LIMIT
-        elif fault == 0 and s[INPUTS] & INPUT_STOP_LINE and s[PULL_LINE] == 0:
-            fault = _STOP_LINE  # last: another joint has the cause
-        if fault != 0 and drive < FAULT_REACTION_ACTIVE:
-            s[FAULT] = fault
-            s[FAULT_TIME] = now
-            s[FAULT_POSITION] = position
-            s[FAULT_ERROR] = error
-            s[FAULT_SPEED] = speed
-            s[FAULT_CURRENT] = s[CURRENT]
-            s[FAULT_STATE_BEFORE] = drive
-            s[FAULT_LATE] = late if late > 0 else 0
-            s[AUTHORISED] = 0
-            if fault != _STOP_LINE:
-                s[PULL_LINE] = 1
-            drive = FAULT_REACTION_ACTIVE
-            s[NEXT_STATE] = FAULT_STATE
-            mode = RAMP  # at the next tick; where it stands still, the brake closes at once
-        if lost != 0:
-            s[SEQUENCE] = _APPLYING
-            s[TIMER] = 1  # torque off in this very tick
-            s[BRAKE] = 0
-
-    # ---- brake sequence
-    sequence = s[SEQUENCE]
-    if sequence != 0:
-        s[TIMER] -= 1
-        if s[TIMER] <= 0:
-            s[SEQUENCE] = 0
-            if sequence == _RELEASING:
-                if drive == SWITCHED_ON:
-                    drive = OPERATION_ENABLED
-            else:
-                s[BRIDGE] = 0
-                duty = 0
-                mode = OFF
-                drive = s[NEXT_STATE]
-                s[TAIL] = s[HEAD]
+            if error > far + far or error < 0 - far - far:
+                fault = _FOLLOWING_ERROR + AT_ONCE  # the ramp is not followed either
+        current = (s[CURRENT] ^ m) - m
+        if speed > s[P_OVER_SPEED] or speed < 0 - s[P_OVER_SPEED]:
+            fault = _OVER_SPEED
+        elif current > s[P_OVER_CURRENT] or current < 0 - s[P_OVER_CURRENT]:
+            fault = _OVER_CURRENT
     s[DUTY] = duty
     s[MODE] = mode
     s[STATE] = drive
+    rare = fault | s[COMMAND] | s[STOP_REQUEST] | s[SEQUENCE] | (s[INPUTS] & _ATTENTION)
+    if rare != 0 or ticks & 7 == 0:
+        supervise(state, fault, late)

@@ -31,8 +31,10 @@ RECEIVE_JITTER_US = 4
 
 _TIME = 0x3FFFFFFF
 _TICK_US = 1000
-_HEADER = "<iiHHi"  # advance by, load, inputs, bytes of runs, spare
+_HEADER = "<iiHHi"  # advance by, load, inputs, bytes of runs, injections
 _HEADER_BYTES = struct.calcsize(_HEADER)
+_INJECTION = "<ii"  # plant word, its new value
+_INJECTION_BYTES = struct.calcsize(_INJECTION)
 _RUN = "<iH"  # last byte at, bytes
 _RUN_BYTES = struct.calcsize(_RUN)
 _ANSWER = "<HHii"  # flags, bytes of transmissions, link position, motor position
@@ -41,8 +43,8 @@ _TRANSMISSION = "<iH"  # begins after the advance, bytes
 _SETUP = "<HHHhiI8s12s"
 
 # words of the servo's state that the bus is told
-_BRIDGE = 6
-_PULL_LINE = 8
+_BRIDGE = 8
+_PULL_LINE = 10
 
 FLAG_PULLING = 1
 FLAG_POWERED = 2
@@ -179,9 +181,13 @@ class Board:
         self._tick_at -= end
         if self._runs:
             self._runs = [(at - end, data) for at, data in self._runs]
-        advance, load, inputs, size, _ = struct.unpack(_HEADER, self._receive(_HEADER_BYTES))
+        header = self._receive(_HEADER_BYTES)
+        advance, load, inputs, size, injections = struct.unpack(_HEADER, header)
         self._plant[plant.LOAD] = load
         self._plant[plant.INPUTS] = inputs
+        for _ in range(injections):
+            word, value = struct.unpack(_INJECTION, self._receive(_INJECTION_BYTES))
+            self._plant[word] = value
         if size:
             data = self._receive(size)
             start = 0

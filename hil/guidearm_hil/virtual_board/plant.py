@@ -2,8 +2,9 @@
 
 A DC motor drives a flexible gear: two inertias with a spring between them, backlash and a
 transmission error of two periods a motor turn (as strain-wave gears have), Coulomb friction and a
-holding brake on the motor's side, load torque on the link's. Everything is referred to the
-output. Integers, because floats differ between builds of MicroPython and a run must not.
+holding brake on the motor's side, load torque and mechanical stops on the link's. Everything is
+referred to the output. Below `_BRAKE_DROPS_MV` neither power stage nor brake coil work. Integers,
+because floats differ between builds of MicroPython and a run must not.
 
 Units and why nothing overflows 31 signed bits (a step is 250 us)
 - positions: Q10 motor counts with 14 further bits kept aside; +-4 turns are 1.7e9.
@@ -48,7 +49,17 @@ BRAKE_TIMER = const(22)
 LOAD = const(23)  # mNm
 INPUTS = const(24)
 CLOCK = const(25)  # us, joint clock at the coming tick
-PLANT_WORDS = const(26)
+# --- changed by injections
+WINDING_TEMPERATURE = const(26)  # 0.1 degC
+SUPPLY_VOLTAGE = const(27)  # mV
+FORCED_INPUTS = const(28)  # INPUT_* bits of the servo, besides those of the bus
+MOTOR_ENCODER_FROZEN = const(29)
+OUTPUT_ENCODER_FROZEN = const(30)
+BRAKE_JAMMED = const(31)  # 1: it stays as it is
+EXTRA_LOAD = const(32)  # mNm
+STOP_LOWER = const(33)  # Q10 counts of the link
+STOP_UPPER = const(34)
+PLANT_WORDS = const(35)
 
 # first words of the servo's state: its inputs, then its outputs
 _NOW = const(0)
@@ -56,12 +67,17 @@ _MOTOR = const(1)
 _OUTPUT = const(2)
 _INPUTS = const(3)
 _CURRENT = const(4)
-_DUTY = const(5)
-_BRIDGE = const(6)
-_BRAKE = const(7)
+_TEMPERATURE = const(5)
+_SUPPLY = const(6)
+_DUTY = const(7)
+_BRIDGE = const(8)
+_BRAKE = const(9)
 
 STEP_US = const(250)
 _STEPS_PER_TICK = const(4)
+_NOMINAL_MV = const(24000)
+_BRAKE_DROPS_MV = const(12000)
+_BRAKE_OPEN_BIT = const(7)  # of the servo's inputs
 
 SINE = array("i", [round(1024 * sin(2 * pi * i / 1024)) for i in range(1024)])
 
@@ -76,13 +92,23 @@ def advance(plant: object, state: object, sine: object) -> object:
     m = m << 2
     duty = (s[_DUTY] ^ m) - m
     bridge = s[_BRIDGE]
+    release = s[_BRAKE]
+    supply = p[SUPPLY_VOLTAGE]
+    stall = p[STALL_TORQUE] * supply // _NOMINAL_MV
+    if supply < _BRAKE_DROPS_MV:
+        bridge = 0
+        release = 0
+    if p[BRAKE_JAMMED] != 0:
+        release = p[BRAKE_OPEN]
     xm = (p[MOTOR_POSITION] ^ m) - m
     vm = (p[MOTOR_SPEED] ^ m) - m
     xl = (p[LINK_POSITION] ^ m) - m
     vl = (p[LINK_SPEED] ^ m) - m
     fm = p[MOTOR_FRACTION]
     fl = p[LINK_FRACTION]
-    load = (p[LOAD] ^ m) - m
+    load = ((p[LOAD] ^ m) - m) + ((p[EXTRA_LOAD] ^ m) - m)
+    lowest = (p[STOP_LOWER] ^ m) - m
+    highest = (p[STOP_UPPER] ^ m) - m
     limit = p[TORQUE_LIMIT]
     backlash = p[HALF_BACKLASH]
     torque = 0
@@ -91,7 +117,7 @@ def advance(plant: object, state: object, sine: object) -> object:
         step += 1
         torque = 0
         if bridge != 0:
-            torque = ((duty * p[STALL_TORQUE]) >> 10) - (((vm >> 14) * p[BACK_EMF]) >> 8)
+            torque = ((duty * stall) >> 10) - (((vm >> 14) * p[BACK_EMF]) >> 8)
             if torque > limit:
                 torque = limit
             elif torque < 0 - limit:
@@ -111,10 +137,10 @@ def advance(plant: object, state: object, sine: object) -> object:
                 twist = -0x100000
             spring = ((twist * p[STIFFNESS]) >> 10) + damping
         # brake: closes and opens with a delay
-        if p[BRAKE_OPEN] != s[_BRAKE]:
+        if p[BRAKE_OPEN] != release:
             p[BRAKE_TIMER] += 1
             if p[BRAKE_TIMER] >= p[BRAKE_DELAY]:
-                p[BRAKE_OPEN] = s[_BRAKE]
+                p[BRAKE_OPEN] = release
                 p[BRAKE_TIMER] = 0
         else:
             p[BRAKE_TIMER] = 0
@@ -130,7 +156,27 @@ def advance(plant: object, state: object, sine: object) -> object:
             vm += friction
         else:
             vm = 0
-        vl += ((spring - load) * p[LINK_GAIN]) >> 4
+        # a stop is as stiff as the gear, and pushes only
+        contact = 0
+        if xl > highest:
+            beyond = xl - highest
+            if beyond > 0x100000:
+                beyond = 0x100000
+            contact = ((beyond * p[STIFFNESS]) >> 10) + (((vl >> 14) * p[DAMPING]) >> 8)
+            if contact < 0:
+                contact = 0
+        elif xl < lowest:
+            beyond = xl - lowest
+            if beyond < -0x100000:
+                beyond = -0x100000
+            contact = ((beyond * p[STIFFNESS]) >> 10) + (((vl >> 14) * p[DAMPING]) >> 8)
+            if contact > 0:
+                contact = 0
+        if contact > limit + limit:
+            contact = limit + limit
+        elif contact < 0 - limit - limit:
+            contact = 0 - limit - limit
+        vl += ((spring - load - contact) * p[LINK_GAIN]) >> 4
         fm += vm
         xm += fm >> 14
         fm &= 0x3FFF
@@ -146,7 +192,11 @@ def advance(plant: object, state: object, sine: object) -> object:
     now = p[CLOCK]
     p[CLOCK] = (now + 1000) & 0x3FFFFFFF
     s[_NOW] = now
-    s[_MOTOR] = (xm >> 10) + ((p[MOTOR_OFFSET] ^ m) - m)
-    s[_OUTPUT] = (xl // p[OUTPUT_STEP]) & 16383
-    s[_INPUTS] = p[INPUTS]
+    if p[MOTOR_ENCODER_FROZEN] == 0:
+        s[_MOTOR] = (xm >> 10) + ((p[MOTOR_OFFSET] ^ m) - m)
+    if p[OUTPUT_ENCODER_FROZEN] == 0:
+        s[_OUTPUT] = (xl // p[OUTPUT_STEP]) & 16383
+    s[_INPUTS] = p[INPUTS] | p[FORCED_INPUTS] | (p[BRAKE_OPEN] << _BRAKE_OPEN_BIT)
+    s[_TEMPERATURE] = p[WINDING_TEMPERATURE]
+    s[_SUPPLY] = supply
     s[_CURRENT] = (torque * p[MILLIAMPERE]) >> 16
