@@ -11,6 +11,9 @@ from __future__ import annotations
 class GuideArmError(Exception):
     """Base of all errors this project raises on purpose."""
 
+    told = False
+    """Set once a person has read it."""
+
 
 class InputError(GuideArmError):
     """A file or value from the user cannot be used."""

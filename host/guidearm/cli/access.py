@@ -6,7 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from guidearm.errors import PortError
+from guidearm.cli.output import complain
+from guidearm.errors import GuideArmError, PortError
 
 if TYPE_CHECKING:
     from guidearm.arm import Robot
@@ -26,7 +27,11 @@ def opened(settings: Settings) -> Generator[Robot]:
     robot = guidearm.connect(settings.port, settings.arm)
     try:
         with robot:
-            yield robot
+            try:
+                yield robot
+            except GuideArmError as error:
+                complain(error)  # now: some ports take a while to be given back
+                raise
     except KeyboardInterrupt:
         live = [joint.number for joint in robot.state.joints if joint.enabled or joint.moving]
         raise KeyboardInterrupt(

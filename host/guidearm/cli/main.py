@@ -16,6 +16,7 @@ import click
 from guidearm.cli import joints, listing, move, run
 from guidearm.cli.group import CommandLine
 from guidearm.cli.options import VERBOSE, group_options
+from guidearm.cli.output import complain
 from guidearm.errors import GuideArmError
 
 INTERRUPTED = 130
@@ -85,7 +86,7 @@ def _run(arguments: list[str]) -> int:
     except GuideArmError as error:
         if verbose:
             traceback.print_exception(error)
-        click.echo(f"guidearm: {error}", err=True)
+        complain(error)
         return 1
     except KeyboardInterrupt as interrupt:
         click.echo(f"guidearm: {str(interrupt) or 'stopped by Ctrl-C'}", err=True)

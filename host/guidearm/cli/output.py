@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guidearm.errors import GuideArmError
+
 if TYPE_CHECKING:
     from guidearm.arm import ArmState
     from guidearm.cli.options import Settings
@@ -25,6 +27,13 @@ def print_json(value: Mapping[str, Any]) -> None:
 def remark(text: str) -> None:
     """Tell people something on stderr."""
     click.echo(text, err=True)
+
+
+def complain(error: GuideArmError) -> None:
+    """Tell an error on stderr in one line, once."""
+    if not error.told:
+        error.told = True
+        click.echo(f"guidearm: {error}", err=True)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> str:
