@@ -15,6 +15,7 @@ from guidearm_protocol.errors import FrameError
 from guidearm_protocol.frame import Frame, decode_frame
 from guidearm_protocol.messages import BROADCAST
 from guidearm_protocol.stream import StreamParser
+from guidearm_tools.spoil import spoil
 
 HOST = -1
 _STREAM = 21  # of the seed
@@ -116,20 +117,6 @@ class Wire:
 
     def _happens(self, share: float) -> bool:
         return share > 0 and self._rng.random() < share
-
-
-def spoil(data: bytes, rng: random.Random) -> bytes:
-    """Return `data` (at least one byte) with a bit flipped, or a byte changed, lost or added."""
-    at = rng.randrange(len(data))
-    kind = rng.randrange(4)
-    if kind == 0:
-        return data[:at] + bytes((data[at] ^ 1 << rng.randrange(8),)) + data[at + 1 :]
-    if kind == 1:
-        other = (data[at] + rng.randrange(1, 256)) % 256
-        return data[:at] + bytes((other,)) + data[at + 1 :]
-    if kind == 2:
-        return data[:at] + data[at + 1 :]
-    return data[:at] + bytes((rng.randrange(256),)) + data[at:]
 
 
 def at_another_baud(data: bytes, sent: int, heard: int) -> bytes:

@@ -9,10 +9,11 @@ import pytest
 from guidearm.connection import robot_on
 from guidearm.kinematics import load_arm
 from guidearm.link import Balance, read_balance
-from guidearm_hil.noise import HOST, Noise, Wire, at_another_baud, spoil
+from guidearm_hil.noise import HOST, Noise, Wire, at_another_baud
 from guidearm_hil.rig import VirtualArm
 from guidearm_protocol import messages
 from guidearm_protocol.frame import encode_frame, reply_frame, request_frame
+from guidearm_tools.spoil import spoil
 
 ARM = load_arm("guide6")
 QUIET = Noise()

@@ -1,7 +1,7 @@
 """A second shell's way to the arm: the process that holds the port answers on a local socket.
 
-One request per connection, one line of JSON each way: `{"request": "state"}` or
-`{"request": "stop"}`. The holder has no thread of its own; it looks at its socket in each cycle.
+One request per connection, one line of JSON each way: `{"request": "state"}`, `"stop"` or
+`"link"`. The holder has no thread of its own; it looks at its socket in each cycle.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from guidearm.errors import GuideArmError, PortError
 
 STATE = "state"
 STOP = "stop"
+LINK = "link"
+REQUESTS = (STATE, STOP, LINK)
 PATIENCE_S = 5.0  # a client's, longer than any stop takes
 MAX_REQUEST_BYTES = 256
 MAX_CLIENTS = 8
@@ -88,9 +90,9 @@ class Holder:
                     self._answer(client, request, handle)
 
     def _answer(self, client: socket.socket, request: str, handle: Handler) -> None:
-        answer: dict[str, Any] = {"error": f"the request is none of {STATE}, {STOP}"}
+        answer: dict[str, Any] = {"error": f"the request is none of {', '.join(REQUESTS)}"}
         try:
-            if request in (STATE, STOP):
+            if request in REQUESTS:
                 answer = handle(request)
         except GuideArmError as error:
             answer = {"error": str(error)}
@@ -141,6 +143,10 @@ class HolderClient:
     def stop(self) -> dict[str, Any]:
         """Stop the arm under control; returns its state at rest."""
         return self._ask(STOP)
+
+    def link(self) -> dict[str, Any]:
+        """Return `joints`: for each, what `Balance.as_dict` gives of the holder's session."""
+        return self._ask(LINK)
 
     def _ask(self, request: str) -> dict[str, Any]:
         try:

@@ -25,12 +25,14 @@ from guidearm.errors import (
 from guidearm.geometry import Array
 from guidearm.kinematics import Arm
 from guidearm.link import (
+    Balance,
     Clock,
     ClockSync,
     Connection,
     JointBus,
     SegmentPoint,
     deferred_interrupt,
+    read_balance,
     refusal_text,
 )
 from guidearm_protocol import messages
@@ -140,6 +142,13 @@ class Robot:
                 "check power and cable, connect again"
             )
         return self.state
+
+    def balances(self) -> tuple[Balance, ...]:
+        """Compare the counts at both ends of the link for every joint; may be asked in mid-move.
+
+        Raises SilentJointError, LinkError.
+        """
+        return tuple(read_balance(self.bus, number) for number in self.numbers)
 
     def cycle(self, segment: SegmentPoint | None = None) -> ArmState:
         """Ask all joints once, as `poll` does.
@@ -401,6 +410,11 @@ class Robot:
         if request == holder.STOP:
             self._stop_asked = True
             self.stop()
+        if request == holder.LINK:
+            try:
+                return {"joints": [balance.as_dict() for balance in self.balances()]}
+            except LinkError as error:
+                return {"error": str(error)}  # the asking shell's trouble, not the move's
         return {"port": self.port_name, **self.state.as_dict()}
 
     # ---- life

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from guidearm.cli.output import complain
 from guidearm.errors import GuideArmError, PortError
 
 if TYPE_CHECKING:
-    from guidearm.arm import Robot
+    from guidearm.arm import HolderClient, Robot
     from guidearm.cli.options import Settings
 
 TRIES = 5
@@ -41,10 +41,12 @@ def opened(settings: Settings) -> Generator[Robot]:
         ) from None
 
 
-def ask_holder(settings: Settings, *, stop: bool = False) -> dict[str, Any] | None:
-    """Return the state that the process holding the port tells, None if nobody holds it.
+def ask_holder(
+    settings: Settings, ask: Callable[[HolderClient], dict[str, Any]] | None = None
+) -> dict[str, Any] | None:
+    """Return what the process holding the port tells, None if nobody holds it.
 
-    With `stop` it stops the arm first. A holder that ends while it is asked counts as nobody.
+    `ask` puts the question, by default for the arm's state. A holder that ends while it is asked counts as nobody.
     Raises PortError if it lives and does not answer.
     """
     from guidearm.arm import attach
@@ -54,7 +56,7 @@ def ask_holder(settings: Settings, *, stop: bool = False) -> dict[str, Any] | No
         if holder is None:
             return None
         try:
-            return holder.stop() if stop else holder.state()
+            return holder.state() if ask is None else ask(holder)
         except PortError:
             if attach(settings.port) is not None:
                 raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guidearm.cli.access import ask_holder, opened
+from guidearm.cli.link import show_link
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import remark, show_state
 from guidearm.errors import GuideArmError, SilentJointError
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--link", is_flag=True, help="Show what became of the frames sent to each joint.")
 @with_settings
-def status(settings: Settings) -> None:
+def status(settings: Settings, link: bool) -> None:
     """Show every joint.
 
     If another guidearm holds the port, it is asked; nothing is disturbed.
     """
+    if link:
+        show_link(settings)
+        return
     told = ask_holder(settings)
     if told is not None:
         show_state(settings, told, held=True)
@@ -85,7 +90,7 @@ def stop(settings: Settings) -> None:
 
     If another guidearm holds the port, it does so at once.
     """
-    told = ask_holder(settings, stop=True)
+    told = ask_holder(settings, lambda holder: holder.stop())
     if told is not None:
         show_state(settings, told, held=True)
     else:

@@ -73,7 +73,7 @@ def test_a_request_may_come_in_pieces_and_nonsense_is_refused(holder: Holder) ->
     holder.poll(lambda request: {"ok": request})
     assert answer_on(slow) == {"ok": "state"}
     for client in nonsense:
-        assert "none of state, stop" in answer_on(client)["error"]
+        assert "none of state, stop, link" in answer_on(client)["error"]
 
 
 def test_what_the_handler_raises_reaches_both_ends(holder: Holder) -> None:
@@ -152,3 +152,25 @@ def test_stop_from_another_shell_stops_a_move(virtual_arm: VirtualArm, goal: Arr
     assert "moving" in during["joints"][0]["flags"]
     assert {joint["state"] for joint in after["joints"]} == {"switch on disabled"}
     assert attach(URL) is None
+
+
+def test_the_link_is_told_in_mid_move_without_disturbing_it(
+    virtual_arm: VirtualArm, goal: Array
+) -> None:
+    connection = virtual_arm.connection()
+    served = Connection(connection.port, connection.clock, physical=True)
+    clients: list[socket.socket] = []
+
+    def on_state(state: ArmState) -> None:
+        if state.moving and state.q[0] > 0.1 and not clients:
+            clients.append(ask(b'{"request": "link"}\n'))
+
+    with robot_on(served, virtual_arm.arm, URL) as robot:
+        robot.enable()
+        record = robot.move_joints(goal, on_state=on_state)
+        assert record.sent_again == 0
+    told = answer_on(clients[0])["joints"]
+    assert [joint["joint"] for joint in told] == list(range(1, 7))
+    for joint in told:
+        assert joint["sent"] == joint["executed"] > 30
+        assert joint["lost"] == joint["unanswered"] == joint["missed_slots"] == 0

@@ -1,0 +1,72 @@
+"""The commands `guidearm bench ...`; each exits with 1 when a promise is not kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guidearm.cli.group import Group
+from guidearm.cli.options import Settings, group_options, with_settings
+from guidearm.cli.output import print_json, remark
+from guidearm.errors import LinkError
+
+if TYPE_CHECKING:
+    from guidearm_tools.bench.rows import Row
+
+
+@click.command("link")
+@click.option("--cycles", type=click.IntRange(1), default=500, help="To measure.  [500]")
+@with_settings
+def link(settings: Settings, cycles: int) -> None:
+    """Measure the link: cycle rate beside the wire limit, latency, losses.
+
+    Nothing moves; the arm must be off. A virtual arm is measured at 1 and at 3 Mbaud.
+    """
+    from guidearm.kinematics import load_arm
+    from guidearm_tools.bench.link import bench_link
+
+    results = bench_link(settings.port, load_arm(settings.arm), cycles)
+    rows = [row for result in results for row in result.rows()]
+    _show(settings, rows, port=settings.port, rates=[result.as_dict() for result in results])
+
+
+@click.command("codec")
+@click.option("--frames", type=click.IntRange(1), default=1_000_000, help="A codec.  [1000000]")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Draws frames and damage.")
+@with_settings
+def codec(settings: Settings, frames: int, seed: int) -> None:
+    """Send corrupted frames through the host's codec and the firmware's.
+
+    Needs no port: the firmware's codec runs on MicroPython here.
+    """
+    from dataclasses import asdict
+
+    from guidearm_tools.bench.codec import bench_host, bench_joint
+
+    counts = {"host": bench_host(frames, seed), "joint": bench_joint(frames, seed)}
+    rows = [row for name, count in counts.items() for row in count.rows(name)]
+    _show(settings, rows, **{name: asdict(count) for name, count in counts.items()})
+
+
+def _show(settings: Settings, rows: list[Row], **more: object) -> None:
+    from guidearm_tools.bench.rows import row_table
+
+    if settings.as_json:
+        told: dict[str, Any] = {"rows": [row.as_dict() for row in rows], **more}
+        print_json(told)
+    else:
+        click.echo(row_table(rows))
+    broken = [row.name for row in rows if not row.ok]
+    if broken:
+        raise LinkError("out of bounds: " + "; ".join(broken))
+    remark(f"all {len(rows)} within their bounds")
+
+
+bench = Group(
+    "bench",
+    params=group_options(),
+    commands=[codec, link],
+    help="Measure the link and its codecs.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
