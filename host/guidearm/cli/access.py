@@ -46,8 +46,8 @@ def ask_holder(
 ) -> dict[str, Any] | None:
     """Return what the process holding the port tells, None if nobody holds it.
 
-    `ask` puts the question, by default for the arm's state. A holder that ends while it is asked counts as nobody.
-    Raises PortError if it lives and does not answer.
+    `ask` puts the question, by default for the arm's state. A holder that ends while it is asked
+    counts as nobody. Raises PortError if it lives and does not answer.
     """
     from guidearm.arm import attach
 
