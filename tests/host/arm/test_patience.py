@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from guidearm.arm import Robot
@@ -11,7 +13,7 @@ from guidearm_hil.rig import VirtualArm
 
 
 @pytest.fixture(scope="module")
-def robot() -> Robot:
+def robot() -> Iterator[Robot]:
     with VirtualArm(load_arm("guide6"), 8) as arm:
         yield robot_on(arm.connection(), arm.arm)
 
