@@ -16,6 +16,8 @@ from guidearm_hil.bus import VirtualBus
 LATE_US = 2_000  # that a step may be late before bus time slips
 LAZY_US = 20_000  # they may be behind while nobody speaks, still well inside a tracker's latency
 BUFFER_US = 4_000  # replies in close succession are handed out together, as an adapter would
+TARDINESS_SHARE = 0.1  # of the newest lateness in what is typical of this computer
+MOST_TARDY_US = 20_000  # beyond is an accident that says nothing of the next time
 IDLE_GAP_US = 100
 REMEMBERED_US = 30_000_000  # of the true motion: more than the longest backlog of a tracker
 _DELIMITER = b"\0"
@@ -35,6 +37,7 @@ class PacedBus:
         self._heard = bytearray()
         self._heard_us = 0
         self._quiet_us = bus.time_us
+        self._tardiness_us = 0.0
         self._tidy_us = bus.time_us + REMEMBERED_US
 
     def now(self) -> float:
@@ -51,16 +54,22 @@ class PacedBus:
 
         Frames that were sent apart arrive in one piece when this computer was late to read them.
         The first goes out now, each other one when the answers to those before it are through.
+        The program lives on this computer and was kept waiting as we were: once to be told the
+        last answers, and once until its bytes were read. That is no lateness of its own.
         """
+        if not data:
+            return
+        self._keep_up()
+        self._slip(min(2 * self._tardiness_us, self._now_us() - self._quiet_us))
         frames = [frame + _DELIMITER for frame in data.split(_DELIMITER)]
         frames[-1] = frames[-1][:-1]
         self._waiting.extend(frame for frame in frames if frame)
-        if self._waiting and self.bus.quiet:
+        if self.bus.quiet:
             self._transmit()
 
     def poll(self) -> bytes:
         """Advance the joints to now; return what has reached the host, once no more follows."""
-        self._slip()
+        self._keep_up()
         now = self._now_us()
         while data := self.bus.receive(now):
             if not self._heard:
@@ -92,8 +101,16 @@ class PacedBus:
         bus.host_us = max(bus.host_us, self._now_us(), self._quiet_us + IDLE_GAP_US)
         self._quiet_us = bus.transmit(self._waiting.popleft())
 
-    def _slip(self) -> None:
-        late_us = self._now_us() - self._due_us() - LATE_US
+    def _keep_up(self) -> None:
+        """Slip by what the joints are late; remember how late this computer tends to be."""
+        late_us = self._now_us() - self._due_us()
+        if late_us > 0:
+            newest_us = min(late_us, MOST_TARDY_US)
+            self._tardiness_us += (newest_us - self._tardiness_us) * TARDINESS_SHARE
+            self._slip(late_us)
+
+    def _slip(self, late_us: float) -> None:
+        late_us -= LATE_US
         if late_us > 0:
             self.slips += 1
             self.slipped_s += late_us * 1e-6

@@ -42,6 +42,7 @@ WATCH_PERIOD_S = 0.01
 FIRST_CYCLES = 20
 SILENT_CYCLES = 5  # in a row, and for at least this long, make a joint silent
 SILENT_S = 0.05
+ALL_SILENT_S = 0.3  # then it is rather a busy computer, and the joints have queues to live on
 ENABLE_TIMEOUT_S = 1.0
 REST_TIMEOUT_S = 3.0
 STOP_PERIOD_S = 0.05  # STOP is repeated until every joint has obeyed
@@ -134,6 +135,8 @@ class Robot:
             for number in self.numbers
             if self._missed[number] >= SILENT_CYCLES and self._silence(number) >= SILENT_S
         ]
+        if len(lost) == len(self.numbers):
+            lost = [number for number in lost if self._silence(number) >= ALL_SILENT_S]
         if lost:
             self._silent |= set(lost)
             self.stop()

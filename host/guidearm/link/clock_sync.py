@@ -163,7 +163,7 @@ def _without_host_errors(host: _Vector, joints: _Vector) -> _Vector:
         # no oscillators are off like this together, it is the host's time that went uneven: only
         # how the joints differ is left, and the newest event to go by
         return (host - error + error[-1]) / (1 + common)
-    return host - error - doubt * common * centred
+    return host - error - centred * (1 - 1 / (1 + doubt * common))
 
 
 def _robust_line(x: _Vector, y: _Vector) -> tuple[float, float, float]:
