@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from guidearm_protocol import body, messages
+from guidearm_protocol import body, drive, messages
 from guidearm_protocol.frame import Frame, crc32, encode_frame, reply_frame, request_frame
 
 README = Path(__file__).parents[1] / "README.md"
@@ -79,6 +79,9 @@ def _numbers() -> str:
         ("START_LEAD_US", "us"),
         ("MAX_SEGMENT_US", "us"),
         ("TIME_MODULUS", "us"),
+        ("TICK_US", "us"),
+        ("CAPTURE_WORDS", "word"),
+        ("CAPTURE_CHUNK_WORDS", "word"),
         ("ANGLE_UNITS_PER_TURN", "per output turn"),
     )
     rows = [(f"`{name}`", _power(getattr(messages, name)), unit) for name, unit in names]
@@ -97,6 +100,14 @@ def _flags() -> str:
 def _faults() -> str:
     rows = [(*fault[:3], messages.REACTIONS[fault[3]]) for fault in messages.FAULTS[1:]]
     return _table(("code", "fault", "meaning", "reaction"), rows)
+
+
+def _signals() -> str:
+    rows = (
+        (bit, f"`{name}`", unit, f"2^-{bits}" if bits else "1")
+        for bit, (name, unit, bits) in enumerate(messages.CAPTURE_SIGNALS)
+    )
+    return _table(("bit", "signal", "unit", "one step"), rows)
 
 
 def _line(title: str, frame: Frame) -> str:
@@ -171,8 +182,16 @@ def _parts() -> dict[str, str]:
         "results": _numbered(messages.RESULTS, "result"),
         "reasons": _numbered(messages.REASONS, "reason"),
         "states": _numbered(messages.DRIVE_STATES, "drive state"),
+        "transitions": _table(
+            ("from", "event", "to", "CiA 402 transition"), drive.transition_rows()
+        ),
+        "refusals": _table(("event", "refused in", "reason"), drive.refusal_rows()),
         "flags": _flags(),
         "faults": _faults(),
+        "signals": _signals(),
+        "triggers": _numbered(messages.CAPTURE_TRIGGERS, "trigger"),
+        "phases": _numbered(messages.CAPTURE_PHASES, "phase"),
+        "modes": _numbered(messages.MODES, "mode"),
         "example": _example(),
     }
 

@@ -127,14 +127,36 @@ def play(
     load_nm: float = 0.0,
     record: Sequence[str] = RECORD,
     parameter_values: dict[str, int] | None = None,
+    plant_values: dict[str, int] | None = None,
     digest: bool = False,
     damaged: bool = False,
+    booted: bool = True,
     on: Interpreter | None = None,
 ) -> Trace:
     """Play steps on joint 0..5 of guide6, booted at rest; the first tick references it.
 
-    `digest` has every tick's state and plant in `crc`, `damaged` the stored parameters damaged.
+    `plant_values` are words of the plant from before that tick; without `booted` it is left to the
+    steps. `digest` has every tick's state and plant in `crc`, `damaged` the stored parameters
+    damaged.
     """
+    script = make_script(
+        steps, joint, at_rad, load_nm, record, parameter_values, plant_values, damaged, booted
+    )
+    return play_scripts([{**script, "digest": digest}], on)[0]
+
+
+def make_script(
+    steps: Sequence[Step],
+    joint: int = 0,
+    at_rad: float = 0.0,
+    load_nm: float = 0.0,
+    record: Sequence[str] = RECORD,
+    parameter_values: dict[str, int] | None = None,
+    plant_values: dict[str, int] | None = None,
+    damaged: bool = False,
+    booted: bool = True,
+) -> dict[str, Any]:
+    """Return what the player plays; the arguments are those of `play`."""
     arm = load_arm("guide6")
     stored = servo_parameters(arm, joint, joint + 1, 0)
     if parameter_values:
@@ -145,17 +167,29 @@ def play(
         stored = parameters.encode(values)
     if damaged:
         stored = stored[:-1] + bytes((stored[-1] ^ 1,))
-    script = {
+    first: list[Step] = [["load", name, value] for name, value in (plant_values or {}).items()]
+    if booted:
+        first.append(["run", 1])
+    return {
         "parameters": stored.hex(),
         "plant": plant_words(arm, joint, at_rad, load_nm, 777),
         "record": list(record),
-        "digest": digest,
-        "steps": [["run", 1], *steps],
+        "digest": False,
+        "steps": [*first, *steps],
+        "first": len(first),
     }
-    told = run("player.py", script, on=on)
-    rows = np.array(told["rows"], dtype=np.int64).reshape(-1, len(record))
-    words = {name: rows[:, column] for column, name in enumerate(record)}
-    return Trace(told["answers"][1:], words, told["crc"], told["state"])
+
+
+def play_scripts(scripts: Sequence[dict[str, Any]], on: Interpreter | None = None) -> list[Trace]:
+    """Play scripts one after the other in one process."""
+    traces: list[Trace] = []
+    for script, told in zip(scripts, run("player.py", list(scripts), on=on), strict=True):
+        names = script["record"]
+        rows = np.array(told["rows"], dtype=np.int64).reshape(-1, len(names))
+        words = {name: rows[:, column] for column, name in enumerate(names)}
+        answers = told["answers"][script["first"] :]
+        traces.append(Trace(answers, words, told["crc"], told["state"]))
+    return traces
 
 
 def move_segments(

@@ -1,9 +1,9 @@
 """Runs on MicroPython: play steps on one joint, its plant in the loop, and print what happened.
 
-Argument: a JSON file with `parameters` (hex), `plant` (words), `record` (names of servo words) and
-`steps`. Output: one JSON object with the answer of each step, one row of recorded words per tick,
-and a digest over all states and plants. All ticks and all frames run with the heap locked: an
-allocation is a MemoryError.
+Argument: a JSON file with a list of scripts, each with `parameters` (hex), `plant` (words), `record`
+(names of words of the servo or else of the plant) and `steps`. Output: a JSON list with, for each
+script, the answer of each step, one row of recorded words per tick, and a digest over all states
+and plants. All ticks and all frames run with the heap locked: an allocation is a MemoryError.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -22,6 +22,7 @@ from joint.drive import Drive
 from joint.session import Session
 
 QUEUE = 48
+PLANT = 1000  # added to a word of the plant
 
 
 class Player:
@@ -35,13 +36,16 @@ class Player:
         self.board = Board()
         self.board.state = self.state
         self.session = Session(self.board, self.drive, (1, 2, 3))
-        self.words = array("i", [getattr(servo, name) for name in script["record"]])
+        self.words = array("i", [self._word(name) for name in script["record"]])
         self.rows = array("i")
         self.digest = script["digest"]
         self.crc = 0
         self.move = array("i")  # position, velocity, duration of each segment
         self.offered = 0
         self.first = 0
+
+    def _word(self, name: str) -> int:
+        return getattr(servo, name) if hasattr(servo, name) else PLANT + getattr(plant, name)
 
     # ---- steps; each returns its answer
 
@@ -77,7 +81,7 @@ class Player:
             plant.advance(self.plant, s, plant.SINE)
             servo.tick(s, self.drive.ring)
             for word in self.words:
-                rows[at] = s[word]
+                rows[at] = s[word] if word < PLANT else self.plant[word - PLANT]
                 at += 1
 
     def leap(self, ticks: int) -> None:
@@ -125,6 +129,10 @@ class Player:
         finally:
             micropython.heap_unlock()
 
+    def silent(self, us: int) -> None:
+        """Have the host be silent since so long."""
+        self.state[servo.LAST_FRAME] = (self.state[servo.NOW] - us) & 0x3FFFFFFF
+
     def poke(self, name: str, value: int) -> None:
         """Change a word of the servo."""
         self.state[getattr(servo, name)] = value
@@ -154,18 +162,19 @@ class Player:
         return getattr(self.drive, name)(*step[1:])
 
 
+def told(script: dict) -> dict:
+    """Play a script on a joint of its own."""
+    player = Player(script)
+    answers = [player.play(step) for step in script["steps"]]
+    width = len(player.words) or 1
+    return {
+        "answers": answers,
+        "rows": [list(player.rows[i : i + width]) for i in range(0, len(player.rows), width)],
+        "crc": player.crc,
+        "state": list(player.state),
+    }
+
+
 with open(sys.argv[1]) as file:
-    player = Player(json.load(file))
-    file.seek(0)
-    answers = [player.play(step) for step in json.load(file)["steps"]]
-width = len(player.words) or 1
-print(
-    json.dumps(
-        {
-            "answers": answers,
-            "rows": [list(player.rows[i : i + width]) for i in range(0, len(player.rows), width)],
-            "crc": player.crc,
-            "state": list(player.state),
-        }
-    )
-)
+    scripts = json.load(file)
+print(json.dumps([told(script) for script in scripts]))
