@@ -157,6 +157,48 @@ FAULTS = (
     (19, "homing", "no stop was found within two turns", 0),
 )
 
+# ---- what a joint can capture: (name, unit, fraction bits). A word counts 2^-bits of the unit.
+TICK_US = 1000  # of the servo, by the joint's clock
+MODES = ("off", "hold", "armed", "run", "ramp", "seek", "test")
+CAPTURE_SIGNALS = (
+    ("position", "motor count", 0),
+    ("set_point", "motor count", 8),
+    ("following_error", "motor count", 8),
+    ("speed", "motor count/tick", 8),
+    ("set_speed", "motor count/tick", 16),
+    ("set_acceleration", "motor count/tick^2", 16),
+    ("current", "mA", 0),
+    ("duty", "supply/32767", 0),
+    ("integral", "supply/32767", 8),
+    ("output", "turn/2^14", 0),
+    ("mode", "MODES", 0),
+    ("state", "DRIVE_STATES", 0),
+    ("fault", "FAULTS", 0),
+    ("inputs", "INPUT_*", 0),
+    ("brake", "1: released", 0),
+    ("temperature", "0.1 degC", 0),
+    ("supply", "mV", 0),
+    ("segment", "slot of the queue", 0),
+    ("time", "us, joint clock", 0),
+)
+CAPTURE_WORDS = 8192  # that a joint holds: samples times signals
+CAPTURE_CHUNK_WORDS = 60  # of them in one CAPTURE_READ
+CAPTURE_AT_ONCE = 0
+CAPTURE_RISING = 1
+CAPTURE_FALLING = 2
+CAPTURE_BECOMING = 3
+CAPTURE_TRIGGERS = (
+    "at once",
+    "the signal rises from under the level to it or over",
+    "the signal falls from over the level to it or under",
+    "the signal becomes the level",
+)
+CAPTURE_OFF = 0
+CAPTURE_WAITING = 1
+CAPTURE_COMPLETE = 2
+CAPTURE_TRIGGERED = 3
+CAPTURE_PHASES = ("off", "waiting", "complete", "triggered")
+
 # ---- message ids. 1..15 are frozen for ever and outside the table hash.
 IDENTIFY = 1
 STOP = 2
@@ -172,6 +214,9 @@ HOME = 23
 GET_PARAMETER = 24
 SET_PARAMETER = 25
 COUNTERS = 26
+CAPTURE_SETUP = 32
+CAPTURE_STATE = 33
+CAPTURE_READ = 34
 FIRST_UNFROZEN = 16
 
 # Every reply body starts with these two; after a result other than OK only `reason` follows.
@@ -294,6 +339,42 @@ MESSAGES = (
             ("ticks", "I", "", 0, _U30[1]),
         ),
     ),
+    (
+        CAPTURE_SETUP,
+        "CAPTURE_SETUP",
+        (
+            ("signals", "I", "mask, bit 0 is the first", 0, (1 << len(CAPTURE_SIGNALS)) - 1),
+            ("divider", "H", "ticks per sample", 1, 1000),
+            ("samples", "H", "", 1, CAPTURE_WORDS),
+            ("before", "H", "samples before the trigger", 0, CAPTURE_WORDS - 1),
+            ("trigger", "B", "CAPTURE_TRIGGERS", 0, 3),
+            ("signal", "B", "CAPTURE_SIGNALS", 0, len(CAPTURE_SIGNALS) - 1),
+            ("level", "i", "as the signal's word", _I31[0] + 1, _I31[1]),
+        ),
+        (("capture", "H", "number of this set-up", 0, 65535),),
+    ),
+    (
+        CAPTURE_STATE,
+        "CAPTURE_STATE",
+        (),
+        (
+            ("phase", "B", "CAPTURE_PHASES", 0, 3),
+            ("capture", "H", "number of the last set-up", 0, 65535),
+            ("samples", "H", "taken", 0, CAPTURE_WORDS),
+            ("before", "H", "of them before the trigger", 0, CAPTURE_WORDS - 1),
+            ("trigger_us", "I", "us, joint clock", 0, _U30[1]),
+            ("last_us", "I", "us, joint clock, newest sample", 0, _U30[1]),
+        ),
+    ),
+    (
+        CAPTURE_READ,
+        "CAPTURE_READ",
+        (("first", "H", "word", 0, CAPTURE_WORDS - 1),),
+        (
+            ("capture", "H", "number of the set-up", 0, 65535),
+            ("words", f"{4 * CAPTURE_CHUNK_WORDS}s", "i32, from first on", 0, 0),
+        ),
+    ),
 )
 
 
@@ -354,6 +435,7 @@ def table_hash() -> int:
             SET_POINT,
             (DRIVE_STATES, RESULTS, REASONS, [fault[:2] for fault in FAULTS]),
             (TURNAROUND_US, SLOT_GUARD_US, START_LEAD_US, MAX_SEGMENT_US),
+            (TICK_US, CAPTURE_SIGNALS, CAPTURE_TRIGGERS, CAPTURE_PHASES),
         )
     )
     value = 0x811C9DC5

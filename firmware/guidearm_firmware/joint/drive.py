@@ -3,7 +3,8 @@
 from array import array
 
 from guidearm_protocol import messages as wire
-from joint import parameters, segments, servo
+from joint import parameters, recorder, segments, servo
+from joint.capture import Capture
 
 
 class Drive:
@@ -12,7 +13,8 @@ class Drive:
     def __init__(self, stored: "bytes | None") -> None:
         """Take the stored parameters; without valid ones nothing can be enabled."""
         self.state = array("i", [0] * servo.STATE_WORDS)
-        self.ring = array("i", [0] * (servo.RING_SLOTS * 8))
+        self.ring = array("i", [0] * recorder.MEMORY_WORDS)  # segments, and the capture behind
+        self.capture = Capture(self.state, self.ring)
         values = parameters.decode(stored)
         self.parameters_valid = values is not None
         self.parameters = array("i", parameters.defaults() if values is None else values)

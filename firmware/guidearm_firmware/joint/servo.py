@@ -22,6 +22,7 @@ clears. STOP_REQUEST is a word of its own, so a stop is never kept waiting.
 import micropython
 from micropython import const
 
+from joint.recorder import record
 from joint.supervisor import supervise
 
 # --- inputs, written by the board before each tick
@@ -180,6 +181,7 @@ SLOT_C2 = const(2)
 SLOT_C3 = const(3)
 SLOT_DURATION = const(4)  # us
 SLOT_END_SPEED = const(5)  # turn/2^24/s; non-zero means that another segment must follow
+CAPTURE_PHASE = const(512)  # word of the ring's array behind the slots, see `recorder`
 
 _TIME = const(0x3FFFFFFF)
 _HALF_TIME = const(0x20000000)
@@ -353,6 +355,8 @@ def tick(state: object, ring: object) -> object:
         if lower < -32767:
             lower = -32767
         grow = (want * s[P_KI]) >> 8
+        if s[SEQUENCE] == RELEASING:
+            grow = grow << 2  # a load that nobody knew comes onto the motor as the brake opens
         limited = 1
         if duty > upper:
             duty = upper
@@ -403,3 +407,5 @@ def tick(state: object, ring: object) -> object:
     rare = fault | s[COMMAND] | s[STOP_REQUEST] | s[SEQUENCE] | (s[INPUTS] & _ATTENTION)
     if rare != 0 or ticks & 7 == 0:
         supervise(state, fault, late)
+    if r[CAPTURE_PHASE] & 1 != 0:
+        record(state, ring)

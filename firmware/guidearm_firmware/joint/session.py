@@ -230,6 +230,13 @@ class Session:
         if message == wire.GET_PARAMETER or message == wire.SET_PARAMETER:
             self._answer_parameter(message, sequence)
             return
+        if wire.CAPTURE_SETUP <= message <= wire.CAPTURE_READ:
+            end = drive.capture.answer(message, f, _BODY, self._reply, _REPLY)
+            if end < 0:
+                self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+            else:
+                self._reply_with(message, sequence, end)
+            return
         if message == wire.STOP or message == wire.DISABLE:
             self._answer_reason(message, sequence, drive.stop())
         elif drive.busy():

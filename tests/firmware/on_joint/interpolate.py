@@ -12,12 +12,12 @@ import json
 import sys
 from array import array
 
-from joint import segments, servo
+from joint import recorder, segments, servo
 
 
 def set_point(start: int, counts_per_turn: int, over_speed: int, chain: list, at: int) -> list:
     state = array("i", [0] * servo.STATE_WORDS)
-    ring = array("i", [0] * (servo.RING_SLOTS * 8))
+    ring = array("i", [0] * recorder.MEMORY_WORDS)
     state[servo.P_COUNTS_PER_TURN] = counts_per_turn
     state[servo.P_OVER_SPEED] = over_speed
     state[servo.SET_POINT] = start
@@ -37,7 +37,7 @@ def set_point(start: int, counts_per_turn: int, over_speed: int, chain: list, at
 def fill() -> list:
     """Push until the ring is full, let one segment run out, push again."""
     state = array("i", [0] * servo.STATE_WORDS)
-    ring = array("i", [0] * (servo.RING_SLOTS * 8))
+    ring = array("i", [0] * recorder.MEMORY_WORDS)
     state[servo.P_COUNTS_PER_TURN] = 409600
     state[servo.P_OVER_SPEED] = 1 << 17
     answers = [segments.push(state, ring, 100 * i, 0, 10000) for i in range(servo.RING_SLOTS - 1)]
