@@ -1,0 +1,82 @@
+"""Runs on MicroPython: captures of made-up states, in memory between guard words.
+
+Argument: a JSON file with `cases`: [signals, divider, samples, before, trigger, signal, level,
+numbers], every word of a state following from one number. Output: the word of each signal; for each
+case phase, samples taken, how many before the trigger, its time, the words read in chunks; and
+whether all guards held. All ticks run with the heap locked.
+"""
+
+# pyright: basic, reportMissingImports=false
+
+import json
+import struct
+import sys
+from array import array
+
+import micropython
+
+from guidearm_protocol import messages as wire
+from joint import recorder, servo
+from joint.capture import WORDS, Capture
+
+GUARD = 64
+PATTERN = 0x2BADBEEF
+
+arena = array("i", [PATTERN] * (recorder.MEMORY_WORDS + 2 * GUARD))
+memory = memoryview(arena)[GUARD:-GUARD]
+state = array("i", [0] * servo.STATE_WORDS)
+reply = bytearray(b"\xa5" * 256)
+capture = Capture(state, memory)
+for index in range(recorder.MEMORY_WORDS):
+    memory[index] = 0
+
+
+def fill(number: int) -> None:
+    """Make all words of the state from one number, as the test does."""
+    for word in range(servo.STATE_WORDS):
+        state[word] = number * (word + 1) - 1000 * (word % 3)
+
+
+def ticks(states: list) -> None:
+    for number in states:
+        fill(number)
+        if memory[servo.CAPTURE_PHASE] & 1:
+            recorder.record(state, memory)
+
+
+def report() -> list:
+    end = capture.answer(wire.CAPTURE_STATE, reply, 0, reply, 8)
+    assert end == 8 + struct.calcsize("<BHHHII")
+    return list(struct.unpack_from("<BHHHII", reply, 8))
+
+
+def play(case: list) -> list:
+    fill(case[7][0])
+    request = struct.pack("<IHHHBBi", *case[:7])
+    assert capture.answer(wire.CAPTURE_SETUP, request, 0, reply, 8) == 10
+    states = case[7][1:]
+    micropython.heap_lock()
+    try:
+        ticks(states)
+    finally:
+        micropython.heap_unlock()
+    told = report()
+    words = []
+    if told[0] == recorder.COMPLETE:
+        total = told[2] * memory[recorder.COLUMNS]
+        while len(words) < total:
+            request = struct.pack("<H", len(words))
+            end = capture.answer(wire.CAPTURE_READ, request, 0, reply, 8)
+            assert end == 8 + 2 + 4 * wire.CAPTURE_CHUNK_WORDS
+            words += struct.unpack_from("<%di" % wire.CAPTURE_CHUNK_WORDS, reply, 10)
+        assert set(words[total:]) <= {0}
+        del words[total:]
+        assert capture.answer(wire.CAPTURE_READ, struct.pack("<H", total), 0, reply, 8) == -1
+    assert reply[:8] == reply[-6:] + b"\xa5\xa5" == b"\xa5" * 8
+    return [told[0], told[2], told[3], told[4], words]
+
+
+with open(sys.argv[1]) as file:
+    results = [play(case) for case in json.load(file)["cases"]]
+held = set(arena[:GUARD]) == set(arena[-GUARD:]) == {PATTERN}
+print(json.dumps({"words": WORDS, "results": results, "held": held}))
