@@ -1,4 +1,4 @@
-"""The joint's drive as a CiA 402 state machine: every transition, and every refusal with its reason.
+"""The joint's drive as a CiA 402 state machine: its transitions, and its refusals with reasons.
 
 Plain tuples, read by documentation and tests; the firmware's tick and supervisor carry them out.
 A situation is a drive state of the message table, and one more that the wire also shows as
@@ -98,7 +98,7 @@ def after(situation: int, event: str) -> tuple[tuple[int, ...], int]:
     for where, what, reason in REFUSALS:
         if (where, what) == (situation, event):
             return (situation,), reason
-    following = tuple(to for where, what, to, _ in TRANSITIONS if (where, what) == (situation, event))
+    following = tuple(row[2] for row in TRANSITIONS if row[:2] == (situation, event))
     return following or (situation,), 0
 
 

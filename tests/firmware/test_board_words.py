@@ -78,7 +78,7 @@ def test_the_supervisor_has_the_servos_words_and_the_tables_faults() -> None:
     servo, own = constants(SERVO), constants(SUPERVISOR)
     causes = {name[6:]: own.pop(name) for name in list(own) if name.startswith("CAUSE_")}
     assert causes == {name: getattr(wire, name) for name in causes}
-    assert len(causes) == 10 + 2
+    assert len(causes) == 13
     at_once = [fault[0] for fault in wire.FAULTS if fault[3] == wire.TORQUE_OFF]
     assert own.pop("TORQUE_OFF") == sum(1 << code for code in at_once)
     shared = {name: number for name, number in own.items() if name in servo}

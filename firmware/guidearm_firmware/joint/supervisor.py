@@ -116,6 +116,7 @@ _QUICK_STOP_ACTIVE = const(5)
 _FAULT_REACTION_ACTIVE = const(6)
 _FAULT_STATE = const(7)
 
+_CAUSE_FOLLOWING_ERROR = const(1)
 _CAUSE_STOP_LINE = const(4)
 _CAUSE_ENCODERS_DISAGREE = const(7)
 _CAUSE_EMERGENCY_STOP = const(8)
@@ -301,21 +302,26 @@ def supervise(state: object, fault: int, late: int) -> object:
             found = _CAUSE_HOMING
 
     # ---- slow inputs, and both encoders beside each other
-    if s[_TICKS] & 7 == 0:
+    looking = s[_TICKS] & 7 == 0
+    if looking or found == _CAUSE_FOLLOWING_ERROR:
         output = s[_OUTPUT]
         turned = position - ((s[_WINDOW_POSITION] ^ m) - m)
         seen = ((output - s[_WINDOW_OUTPUT] + 8192) & 16383) - 8192
-        s[_WINDOW_POSITION] = position
-        s[_WINDOW_OUTPUT] = output
+        if looking:
+            s[_WINDOW_POSITION] = position
+            s[_WINDOW_OUTPUT] = output
         if mode != _OFF and found == 0:
             supply = s[_SUPPLY]
             if ((s[_TEMPERATURE] ^ m) - m) > s[_P_OVER_TEMPERATURE]:
                 found = _CAUSE_OVER_TEMPERATURE
             elif supply < s[_P_SUPPLY_LOW] or supply > s[_P_SUPPLY_HIGH]:
                 found = _CAUSE_SUPPLY
-        if mode != _OFF and s[_P_HAS_ABSOLUTE_ENCODER] != 0 and s[_HOMED] != 0:
+        both = s[_P_HAS_ABSOLUTE_ENCODER] != 0 and s[_HOMED] != 0
+        if mode != _OFF and both and s[_FAULT] != _CAUSE_OUTPUT_ENCODER:
             gap = (position << 4) // (s[_P_COUNTS_PER_TURN] >> 10) - output
             gap = ((gap + 8192) & 16383) - 8192
+            if found == _CAUSE_FOLLOWING_ERROR and turned == 0:
+                gap = gap << 1  # a motor that seems to stand while the output turns is suspect
             if gap > s[_P_DISAGREE] or gap < 0 - s[_P_DISAGREE]:
                 # the one that stands still while the other turns is the one that is lost
                 found = _CAUSE_ENCODERS_DISAGREE

@@ -1,9 +1,10 @@
 """Runs on MicroPython: play steps on one joint, its plant in the loop, and print what happened.
 
-Argument: a JSON file with a list of scripts, each with `parameters` (hex), `plant` (words), `record`
-(names of words of the servo or else of the plant) and `steps`. Output: a JSON list with, for each
-script, the answer of each step, one row of recorded words per tick, and a digest over all states
-and plants. All ticks and all frames run with the heap locked: an allocation is a MemoryError.
+Argument: a JSON file with a list of scripts, each with `parameters` (hex), `plant` (words),
+`record` (names of words of the servo or else of the plant) and `steps`. Output: a JSON list with,
+for each script, the answer of each step, one row of recorded words per tick, and a digest over all
+states and plants. All ticks and all frames run with the heap locked: an allocation is a
+MemoryError.
 """
 
 # pyright: basic, reportMissingImports=false
