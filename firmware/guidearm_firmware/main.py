@@ -6,6 +6,7 @@ from board import Board
 from joint import servo
 from joint.drive import Drive
 from joint.session import Session
+from joint.storage import Storage
 
 VERSION = (0, 1, 0)
 
@@ -13,7 +14,7 @@ VERSION = (0, 1, 0)
 def run() -> None:
     """Serve the bus for ever; the board's interrupt runs the servo."""
     board = Board()
-    drive = Drive(board.load_parameters())
+    drive = Drive(Storage(board))
     session = Session(board, drive, VERSION)
     gc.collect()
     board.start(drive.state, drive.ring, servo.tick)

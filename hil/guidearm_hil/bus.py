@@ -236,6 +236,16 @@ class VirtualBus:
         self._log_q.append(q)
         self._log_rotor.append(rotor)
 
+    def reconnect(self, index: int, joint: Joint) -> None:
+        """Put a joint, started anew, in the place of one."""
+        self._joints[index] = joint
+        self._pulls[index] = False
+        self.alive[index] = True
+
+    def load_nm(self, index: int) -> float:
+        """Return the torque that holds a link now."""
+        return self._load[index] * 1e-3
+
     def _lose(self, index: int) -> None:
         """Go on without a joint whose process has ended: it is silent, its pull is let go."""
         self.alive[index] = False

@@ -23,7 +23,7 @@ _INJECTION = struct.Struct("<ii")
 _RUN = struct.Struct("<iH")
 _ANSWER = struct.Struct("<HHii")
 _TRANSMISSION = struct.Struct("<iH")
-_SETUP = struct.Struct("<HHHhiI8s12s")
+_SETUP = struct.Struct("<HHhiIi8s12s")
 
 PULLING = 1
 POWERED = 2
@@ -37,35 +37,33 @@ class RigError(GuideArmError):
 class JointSetup:
     """What makes a joint process this joint.
 
-    Fields: plant words; stored parameters (b"" for none); boot count; ppm its clock runs fast;
-    phase of its first tick and its clock at boot, us; unique id (8 bytes); board name (<= 12).
+    Fields: plant words; file of its flash; boot count; ppm its clock runs fast; phase of its first
+    tick and its clock at boot, us; unique id (8 bytes); board name (<= 12); bytes of flash it may
+    erase or program before its power fails, -1 for ever.
     """
 
     plant: Sequence[int]
-    parameters: bytes
+    flash: Path
     boot_count: int
     ppm: int
     tick_phase_us: int
     clock_us: int
     unique_id: bytes
     board: bytes = b"virtual"
+    power_cut_after: int = -1
 
     def encode(self) -> bytes:
         """Return the bytes the board reads first."""
-        return (
-            _SETUP.pack(
-                len(self.plant),
-                len(self.parameters),
-                self.boot_count,
-                self.ppm,
-                self.tick_phase_us,
-                self.clock_us,
-                self.unique_id,
-                self.board,
-            )
-            + struct.pack(f"<{len(self.plant)}i", *self.plant)
-            + self.parameters
-        )
+        return _SETUP.pack(
+            len(self.plant),
+            self.boot_count,
+            self.ppm,
+            self.tick_phase_us,
+            self.clock_us,
+            self.power_cut_after,
+            self.unique_id,
+            self.board,
+        ) + struct.pack(f"<{len(self.plant)}i", *self.plant)
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class JointProcess:
             [
                 interpreter.path,
                 *("-X", "heapsize=1m"),
-                *(image / "main.py", str(to_joint), str(from_joint)),
+                *(image / "main.py", str(to_joint), str(from_joint), setup.flash),
             ],
             env=interpreter.environment(image),
             pass_fds=(to_joint, from_joint),

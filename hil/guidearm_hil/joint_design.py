@@ -11,8 +11,10 @@ import math
 from dataclasses import dataclass
 
 from guidearm.kinematics import Arm
-from guidearm_firmware.joint import parameters
+from guidearm_firmware.joint.parameters import encode
+from guidearm_protocol.parameters import DEFAULTS, NAMES
 
+FLASH_BYTES = 2 * 4096  # a sector for each copy of the parameters
 COUNTS_PER_TURN = 4096 * 100  # motor encoder counts a turn, gear 100:1
 RAD_PER_COUNT = 2 * math.pi / COUNTS_PER_TURN
 ARCMIN = math.radians(1 / 60)
@@ -65,8 +67,8 @@ def drivetrain(arm: Arm, joint: int) -> Drivetrain:
     return LARGE if arm.torque[joint] >= _LARGE_FROM_NM else SMALL
 
 
-def servo_parameters(arm: Arm, joint: int, address: int, arm_id: int) -> bytes:
-    """Return the stored parameters of joint 0..5 with a bus address.
+def servo_parameters(arm: Arm, joint: int, address: int, arm_id: int) -> list[int]:
+    """Return the parameters of joint 0..5 with a bus address, in the order of their table.
 
     The speed loop's gain puts its crossover above the joint's resonance at `_SPEED_BANDWIDTH` of
     the motor's inertia alone; feed-forward cancels back-EMF and the inertia of motor and link.
@@ -108,9 +110,12 @@ def servo_parameters(arm: Arm, joint: int, address: int, arm_id: int) -> bytes:
         "address": address,
         "arm_id": arm_id,
     }
-    return parameters.encode(
-        [round(values.get(entry[0], entry[4])) for entry in parameters.PARAMETERS]
-    )
+    return [round(values.get(name, default)) for name, default in zip(NAMES, DEFAULTS, strict=True)]
+
+
+def flash_image(parameters: list[int]) -> bytes:
+    """Return a joint's flash after its first commit: one copy of its parameters."""
+    return encode(parameters).ljust(FLASH_BYTES, b"\xff")
 
 
 def plant_words(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from guidearm.link.port import Connection
 from guidearm_hil.bus import VirtualBus
 from guidearm_hil.exchange import JointProcess, JointSetup
 from guidearm_hil.gravity import Gravity
-from guidearm_hil.joint_design import plant_words, servo_parameters
+from guidearm_hil.joint_design import flash_image, plant_words, servo_parameters
 from guidearm_hil.noise import Noise, Wire
 from guidearm_protocol.messages import TIME_MODULUS
 from guidearm_tools.image import build_image
@@ -82,6 +83,13 @@ class RigPort:
         """Leave the bus to its rig."""
 
 
+def build_virtual_image(folder: Path) -> dict[str, bytes]:
+    """Write the image of a virtual joint into a folder that is empty or new; return its files."""
+    with as_file(files("guidearm_hil") / "virtual_board") as board:
+        modules = [board / "flash.py", board / "plant.py"]
+        return build_image(folder, board / "board.py", modules)
+
+
 class VirtualArm:
     """Six joints of an arm on a virtual bus, from a seed. A context manager that ends them."""
 
@@ -108,7 +116,7 @@ class VirtualArm:
         self.arm = arm
         self.seed = seed
         self.interpreter = find_interpreter() if interpreter is None else interpreter
-        rng = np.random.default_rng([seed, _STREAM])
+        self._rng = rng = np.random.default_rng([seed, _STREAM])
         start = np.array(arm.home if q is None else q, dtype=np.float64)
         gravity = Gravity(arm)
         others = images or {}
@@ -117,19 +125,23 @@ class VirtualArm:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guidearm-")))
             image = folder / "image"
-            board = stack.enter_context(as_file(files("guidearm_hil") / "virtual_board"))
-            self.image = build_image(image, board / "board.py", [board / "plant.py"])
-            errors = stack.enter_context((folder / "errors.txt").open("w+b"))
-            self.joints: list[JointProcess] = []
+            self.image = build_virtual_image(image)
+            self._errors = stack.enter_context((folder / "errors.txt").open("w+b"))
+            self._images = [others.get(joint + 1, image) for joint in range(len(start))]
             self._setups: list[JointSetup] = []
+            self._booted_us = [0] * len(start)
+            self.joints: list[JointProcess] = []
+            stack.callback(self._end_joints)
             for joint in range(len(start)):
+                flash = folder / f"flash{joint + 1}"
+                arm_id = (arm_ids or {}).get(joint + 1, 0)
+                values = servo_parameters(arm, joint, address_of[joint], arm_id)
+                flash.write_bytes(flash_image(values))
                 setup = JointSetup(
                     plant=plant_words(
                         arm, joint, start[joint], load[joint], int(rng.integers(-100000, 100000))
                     ),
-                    parameters=servo_parameters(
-                        arm, joint, address_of[joint], (arm_ids or {}).get(joint + 1, 0)
-                    ),
+                    flash=flash,
                     boot_count=int(rng.integers(1, 60000)),
                     ppm=int(rng.integers(-CLOCK_PPM, CLOCK_PPM + 1)) * clock_ppm // CLOCK_PPM,
                     tick_phase_us=int(rng.integers(0, 1000)),
@@ -137,16 +149,51 @@ class VirtualArm:
                     unique_id=rng.bytes(8),
                 )
                 self._setups.append(setup)
-                process = JointProcess(
-                    self.interpreter, others.get(joint + 1, image), setup, errors
-                )
-                stack.callback(process.close)
-                self.joints.append(process)
+                self.joints.append(self._start(joint))
             self._closing = stack.pop_all()
         self.wire = None if noise is None else Wire(noise, seed, address_of)
         self.bus = VirtualBus(self.joints, start, gravity, baud, self.wire)
         self.clock = RigClock(self.bus)
         self.port = RigPort(self.bus, f"virtual:seed={seed}")
+
+    def _start(self, joint: int) -> JointProcess:
+        return JointProcess(
+            self.interpreter, self._images[joint], self._setups[joint], self._errors
+        )
+
+    def _end_joints(self) -> None:
+        for process in self.joints:
+            process.close()
+
+    def flash(self, number: int) -> Path:
+        """Return the file that is the flash of a joint, counted from 1."""
+        return self._setups[number - 1].flash
+
+    def reboot(self, number: int, *, power_cut_after: int = -1) -> None:
+        """Cut the power of a joint, counted from 1, and give it back.
+
+        It boots with the flash it has, its boot count one up, at rest where its link is. Its power
+        fails again when it has erased and programmed `power_cut_after` bytes of flash.
+        """
+        joint = number - 1
+        self.joints[joint].kill()
+        self.joints[joint].close()
+        q = self.bus.true_joints(self.bus.time_us)[joint]
+        load = self.bus.load_nm(joint)
+        setup = self._setups[joint]
+        self._setups[joint] = replace(
+            setup,
+            plant=plant_words(
+                self.arm, joint, q, load, int(self._rng.integers(-100000, 100000))
+            ),
+            boot_count=(setup.boot_count + 1) & 0xFFFF,
+            tick_phase_us=int(self._rng.integers(0, 1000)),
+            clock_us=int(self._rng.integers(0, 1 << 30)),
+            power_cut_after=power_cut_after,
+        )
+        self._booted_us[joint] = self.bus.time_us
+        self.joints[joint] = self._start(joint)
+        self.bus.reconnect(joint, self.joints[joint])
 
     def connection(self) -> Connection:
         """Return the host's connection in virtual time."""
@@ -155,7 +202,8 @@ class VirtualArm:
     def joint_clock_us(self, number: int, t: float) -> float:
         """Return the true clock of a joint, by number from 1, at instant t (s), in us."""
         setup = self._setups[number - 1]
-        return (setup.clock_us + t * (1e6 + setup.ppm)) % TIME_MODULUS
+        since = t - self._booted_us[number - 1] * 1e-6
+        return (setup.clock_us + since * (1e6 + setup.ppm)) % TIME_MODULUS
 
     def true_joints(self, t: float) -> Array:
         """Return the true link angles (6,) rad at instant t (s)."""

@@ -1,12 +1,15 @@
 """The message table: every name, id, field, unit and bound on the wire.
 
-MicroPython on the joints and CPython on the host import this one file, so it holds plain tuples
-and integers only. README.md beside it is the specification; this table is its normative part.
+MicroPython on the joints and CPython on the host import this file and `parameters.py`, so they hold
+plain tuples and integers only. README.md beside them is the specification; these tables are its
+normative part.
 
 A field is `(name, code, unit, low, high)`. Codes are those of `struct`, little-endian, unpadded;
 `<n>s` is n raw bytes with no bounds. Every integer fits 31 signed bits, because a larger one
 would be allocated on the heap of a joint.
 """
+
+from guidearm_protocol import parameters
 
 PROTOCOL_VERSION = 1
 
@@ -26,6 +29,7 @@ TURNAROUND_US = 250  # a joint never transmits sooner after the last byte of a r
 SLOT_GUARD_US = 40  # idle time between two slots of a chained read
 START_LEAD_US = 20000  # START names an instant at least this far ahead
 MAX_SEGMENT_US = 20000
+COMMIT_US = 500000  # a joint may take this long over COMMIT_PARAMETERS: it erases flash
 TIME_MODULUS = 1 << 30  # wire time is microseconds modulo this
 
 # Angles are binary fractions of an output turn: exact for encoders, and no pi on the joint.
@@ -93,6 +97,7 @@ REASON_ENABLED = 10
 REASON_ENCODERS = 11
 REASON_TEMPERATURE = 12
 REASON_SUPPLY = 13
+REASON_STORAGE = 14
 REASONS = (
     "no reason",
     "a fault is latched: reset it first",
@@ -102,12 +107,13 @@ REASONS = (
     "it is moving",
     "its clock is not set",
     "it is not enabled",
-    "its parameters are invalid",
+    "its parameters are invalid: restore a dump of them",
     "the parameter is read-only",
     "it is enabled: disable it first",
     "its encoders disagree or one reports an error",
     "it is too hot",
     "its supply is out of range",
+    "its storage did not take what was written",
 )
 
 # ---- faults: (code, name, meaning, reaction)
@@ -144,7 +150,7 @@ FAULTS = (
     (6, "over-speed", "the motor ran faster than the speed limit", 1),
     (7, "encoders disagree", "motor and output encoder differ by more than the limit", 1),
     (8, "emergency stop", "the emergency stop was pressed", 0),
-    (9, "parameter crc", "the stored parameters are damaged", 1),
+    (9, "parameter crc", "no good copy of the parameters is stored", 1),
     (10, "over-current", "the motor drew more than the current limit", 1),
     (11, "motor encoder", "the motor encoder is lost", 1),
     (12, "output encoder", "the output encoder is lost", 0),
@@ -214,6 +220,8 @@ HOME = 23
 GET_PARAMETER = 24
 SET_PARAMETER = 25
 COUNTERS = 26
+COMMIT_PARAMETERS = 27
+PARAMETER_STORE = 28
 CAPTURE_SETUP = 32
 CAPTURE_STATE = 33
 CAPTURE_READ = 34
@@ -339,6 +347,19 @@ MESSAGES = (
             ("ticks", "I", "", 0, _U30[1]),
         ),
     ),
+    (COMMIT_PARAMETERS, "COMMIT_PARAMETERS", (), ()),
+    (
+        PARAMETER_STORE,
+        "PARAMETER_STORE",
+        (),
+        (
+            ("valid", "B", "0: the joint cannot be enabled", 0, 1),
+            ("copies", "B", "good copies in storage", 0, 2),
+            ("generation", "I", "commits of the newest", 0, _U30[1]),
+            ("version", "H", "of the table it was stored by", 0, 65535),
+            ("unsaved", "B", "parameters in use that differ from it", 0, 255),
+        ),
+    ),
     (
         CAPTURE_SETUP,
         "CAPTURE_SETUP",
@@ -435,6 +456,7 @@ def table_hash() -> int:
             SET_POINT,
             (DRIVE_STATES, RESULTS, REASONS, [fault[:2] for fault in FAULTS]),
             (TURNAROUND_US, SLOT_GUARD_US, START_LEAD_US, MAX_SEGMENT_US),
+            (parameters.TABLE_VERSION, parameters.PARAMETERS),
             (TICK_US, CAPTURE_SIGNALS, CAPTURE_TRIGGERS, CAPTURE_PHASES),
         )
     )

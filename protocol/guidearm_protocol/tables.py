@@ -1,6 +1,6 @@
 """The generated parts of README.md: `python -m guidearm_protocol.tables [--write]`.
 
-Without an option README.md beside this package is compared with the message table, and the exit
+Without an option README.md beside this package is compared with both tables, and the exit
 code is 1 if they differ; `--write` renews the parts between the `begin` and `end` marks.
 """
 
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from guidearm_protocol import body, drive, messages
+from guidearm_protocol import body, drive, messages, parameters
 from guidearm_protocol.frame import Frame, crc32, encode_frame, reply_frame, request_frame
 
 README = Path(__file__).parents[1] / "README.md"
@@ -78,6 +78,7 @@ def _numbers() -> str:
         ("SLOT_GUARD_US", "us"),
         ("START_LEAD_US", "us"),
         ("MAX_SEGMENT_US", "us"),
+        ("COMMIT_US", "us"),
         ("TIME_MODULUS", "us"),
         ("TICK_US", "us"),
         ("CAPTURE_WORDS", "word"),
@@ -108,6 +109,15 @@ def _signals() -> str:
         for bit, (name, unit, bits) in enumerate(messages.CAPTURE_SIGNALS)
     )
     return _table(("bit", "signal", "unit", "one step"), rows)
+
+
+def _parameters() -> str:
+    head = ("index", "id", "parameter", "unit", "lowest", "highest", "default", "access")
+    rows: list[Sequence[object]] = []
+    for index, (number, name, unit, *numbers, access) in enumerate(parameters.PARAMETERS):
+        bounds = (_power(value) for value in numbers)
+        rows.append((index, number, f"`{name}`", unit, *bounds, parameters.ACCESS[access]))
+    return f"Table version {parameters.TABLE_VERSION}:\n\n{_table(head, rows)}"
 
 
 def _line(title: str, frame: Frame) -> str:
@@ -187,6 +197,7 @@ def _parts() -> dict[str, str]:
         ),
         "refusals": _table(("event", "refused in", "reason"), drive.refusal_rows()),
         "flags": _flags(),
+        "parameters": _parameters(),
         "faults": _faults(),
         "signals": _signals(),
         "triggers": _numbered(messages.CAPTURE_TRIGGERS, "trigger"),

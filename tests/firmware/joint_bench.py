@@ -25,6 +25,7 @@ from guidearm.motion import hermite_segments, joint_move
 from guidearm_firmware.joint import parameters
 from guidearm_hil.joint_design import COUNTS_PER_TURN, plant_words, servo_parameters
 from guidearm_protocol import messages
+from guidearm_protocol.parameters import NAMES
 from guidearm_tools.image import build_image
 from guidearm_tools.micropython import Interpreter, find_interpreter
 
@@ -55,9 +56,9 @@ def _true_image() -> tempfile.TemporaryDirectory[str]:
 
 
 def write_image(folder: Path) -> None:
-    """Build the joint's image with the bench's board, the rig's plant and the scripts."""
+    """Build the joint's image with the bench's board, the rig's plant and flash, the scripts."""
     scripts = [path for path in sorted(ON_JOINT.glob("*.py")) if path.name != "board.py"]
-    build_image(folder, ON_JOINT / "board.py", [PLANT, *scripts])
+    build_image(folder, ON_JOINT / "board.py", [PLANT, PLANT.with_name("flash.py"), *scripts])
 
 
 _other_image: ContextVar[Path | None] = ContextVar("other_image", default=None)
@@ -158,15 +159,9 @@ def make_script(
 ) -> dict[str, Any]:
     """Return what the player plays; the arguments are those of `play`."""
     arm = load_arm("guide6")
-    stored = servo_parameters(arm, joint, joint + 1, 0)
-    if parameter_values:
-        values = parameters.decode(stored)
-        assert values is not None
-        for index, entry in enumerate(parameters.PARAMETERS):
-            values[index] = parameter_values.get(entry[0], values[index])
-        stored = parameters.encode(values)
-    if damaged:
-        stored = stored[:-1] + bytes((stored[-1] ^ 1,))
+    values = dict(zip(NAMES, servo_parameters(arm, joint, joint + 1, 0), strict=True))
+    stored = bytearray(parameters.encode(list((values | (parameter_values or {})).values())))
+    stored[-1] ^= damaged
     first: list[Step] = [["load", name, value] for name, value in (plant_values or {}).items()]
     if booted:
         first.append(["run", 1])

@@ -19,6 +19,7 @@ JOINT_MAY_IMPORT = {
     "array",
     "binascii",
     "guidearm_protocol.messages",
+    "guidearm_protocol.parameters",
     "joint",
     "micropython",
     "struct",

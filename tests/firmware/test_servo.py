@@ -77,9 +77,9 @@ def test_nothing_of_an_earlier_motion_acts_on_a_later_one() -> None:
         ([*ENABLE, ["stop"], ["run", 2], ["enable", 0]], wire.REASON_MOVING),
         ([*ENABLE, ["load", "INPUTS", 2], ["run", 200], ["enable", 0]], wire.REASON_FAULT),
         ([*ENABLE, ["home"]], wire.REASON_ENABLED),
-        ([*ENABLE, ["parameter", "kp", 100]], wire.REASON_ENABLED),
+        ([*ENABLE, ["parameter", "over_speed", 1000]], wire.REASON_ENABLED),
         ([["parameter", "address", 3]], wire.REASON_READ_ONLY),
-        ([["parameter", "counts_per_turn", 2048]], wire.REASON_READ_ONLY),
+        ([["parameter", "arm_id", 3]], wire.REASON_READ_ONLY),
     ],
 )
 def test_refusals(steps: list[Step], reason: int) -> None:

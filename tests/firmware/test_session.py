@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from joint_bench import Step, Trace, play
 
-from guidearm_firmware.joint import parameters
-from guidearm_protocol import body
+from guidearm_protocol import body, parameters
 from guidearm_protocol import messages as wire
 from guidearm_protocol.frame import Frame, decode_frame, encode_frame, reply_frame, request_frame
 from guidearm_protocol.vectors import VECTORS
@@ -228,7 +227,7 @@ def test_bounds(message: int, content: bytes, result: int) -> None:
 
 
 def test_a_parameter_is_set_and_read_back() -> None:
-    index = [entry[0] for entry in parameters.PARAMETERS].index("kp")
+    index = parameters.NAMES.index("kp")
     steps = [request(1001, wire.SET_PARAMETER, index=index, value=321)]
     told = answers(play([identify(), *steps, request(1002, wire.GET_PARAMETER, index=index)]))[-1]
     assert told is not None

@@ -31,9 +31,8 @@ from guidearm.geometry import Array
 from guidearm.kinematics import load_arm
 from guidearm_hil import rig
 from guidearm_hil.gravity import Gravity
-from guidearm_hil.rig import VirtualArm
+from guidearm_hil.rig import VirtualArm, build_virtual_image
 from guidearm_hil.session import Setting, load_inputs
-from guidearm_tools.image import build_image
 
 HIL = Path(guidearm_hil.__file__).parent
 Program = Callable[..., tuple[int, str, str]]
@@ -201,8 +200,7 @@ def test_a_plan_out_of_reach_moves_nothing(tmp_path: Path) -> None:
 def firmware(folder: Path, file: str, old: str, new: str) -> Path:
     """Build an image in which one place of a file is changed."""
     image = folder / "image"
-    board = HIL / "virtual_board"
-    build_image(image, board / "board.py", [board / "plant.py"])
+    build_virtual_image(image)
     text = (image / file).read_text(encoding="utf-8")
     assert text.count(old) == 1
     (image / file).write_text(text.replace(old, new), encoding="utf-8")
@@ -214,7 +212,7 @@ MESSAGES = "guidearm_protocol/messages.py"
 RESET = """        session.poll()
         if drive.state[servo.TICKS] > 700 and not board.boot_count & 0x100:
             board.boot_count |= 0x100
-            drive = Drive(board.load_parameters())
+            drive = Drive(Storage(board))
             session = Session(board, drive, VERSION)
             board.start(drive.state, drive.ring, servo.tick)
 """

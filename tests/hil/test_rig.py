@@ -16,10 +16,10 @@ from guidearm.geometry import Array
 from guidearm.kinematics import load_arm
 from guidearm.motion import hermite_segments, joint_move
 from guidearm.motion.segments import Segments
-from guidearm_firmware.joint import parameters
 from guidearm_hil.joint_design import RAD_PER_COUNT
 from guidearm_hil.rig import VirtualArm, open_virtual
 from guidearm_protocol import messages as wire
+from guidearm_protocol import parameters
 
 ARM = load_arm("guide6")
 GOAL = ARM.home + np.radians([12.0, -8.0, 10.0, 15.0, -9.0, 20.0])
@@ -103,14 +103,12 @@ def moving(
     seed: int, over: dict[int, dict[str, int]] | None = None
 ) -> Generator[tuple[VirtualArm, Robot]]:
     """Enable an arm with parameters changed by address and name."""
-    names = [entry[0] for entry in parameters.PARAMETERS]
     with VirtualArm(ARM, seed) as rig:
         robot = robot_on(rig)
         for address, values in (over or {}).items():
             for name, value in values.items():
-                robot.bus.request(
-                    address, wire.SET_PARAMETER, {"index": names.index(name), "value": value}
-                )
+                index = parameters.NAMES.index(name)
+                robot.bus.request(address, wire.SET_PARAMETER, {"index": index, "value": value})
         robot.enable()
         yield rig, robot
 

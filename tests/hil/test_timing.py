@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import guidearm_hil
 from guidearm.kinematics import Arm, load_arm
 from guidearm_hil import timing
 from guidearm_hil.campaign import END_US, FOLLOWING_DEG, SETTLED_COUNTS, START_US, judge_timing
-from guidearm_hil.rig import VirtualArm
+from guidearm_hil.rig import VirtualArm, build_virtual_image
 from guidearm_hil.timing import motion_timing
-from guidearm_tools.image import build_image
 
 LATE_US = 2000
 
@@ -33,8 +31,7 @@ def late_joint(image: Path, arm: Arm, seed: int, *, clock_ppm: int) -> VirtualAr
 
 
 def test_a_joint_that_starts_late_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = Path(guidearm_hil.__file__).parent / "virtual_board"
-    build_image(tmp_path / "image", board / "board.py", [board / "plant.py"])
+    build_virtual_image(tmp_path / "image")
     session = tmp_path / "image" / "joint" / "session.py"
     text = session.read_text(encoding="utf-8")
     assert text.count("self.drive.start(instant)") == 1

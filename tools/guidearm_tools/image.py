@@ -24,11 +24,12 @@ FIRMWARE_FILES: tuple[str, ...] = (
     "joint/segments.py",
     "joint/servo.py",
     "joint/session.py",
+    "joint/storage.py",
     "joint/supervisor.py",
 )
 """Files of the firmware as named in `guidearm_firmware`, with the same names in the image."""
 
-PROTOCOL_FILES: tuple[str, ...] = ("messages.py",)
+PROTOCOL_FILES: tuple[str, ...] = ("messages.py", "parameters.py")
 """Files shared with the host, as named in `guidearm_protocol`, where the image has them too."""
 
 

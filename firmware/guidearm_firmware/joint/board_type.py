@@ -45,6 +45,18 @@ class Board(Protocol):
         """Transmit buffer[:n], beginning at an instant of the joint clock or at once if late."""
         ...
 
-    def load_parameters(self) -> "bytes | None":
-        """Return the stored parameters, None if there are none."""
+    def read_slot(self, slot: int, buffer: bytearray) -> None:
+        """Fill buffer with the first bytes of storage slot 0 or 1."""
+        ...
+
+    def erase_slot(self, slot: int) -> None:
+        """Make every byte of a slot FF. Asked for only while no torque is on.
+
+        A slot is what can be erased without touching the other: a flash sector. Interrupts may be
+        off for `messages.COMMIT_US` over this and `program_slot`.
+        """
+        ...
+
+    def program_slot(self, slot: int, buffer: bytearray, n: int) -> None:
+        """Write buffer[:n] to the beginning of an erased slot."""
         ...

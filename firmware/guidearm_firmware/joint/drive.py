@@ -3,24 +3,32 @@
 from array import array
 
 from guidearm_protocol import messages as wire
-from joint import parameters, recorder, segments, servo
+from guidearm_protocol import parameters
+from joint import recorder, segments, servo
 from joint.capture import Capture
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from joint.storage import Storage
 
 
 class Drive:
     """The servo's state and segment ring, and the commands that reach them from the main loop."""
 
-    def __init__(self, stored: "bytes | None") -> None:
-        """Take the stored parameters; without valid ones nothing can be enabled."""
+    def __init__(self, storage: "Storage") -> None:
+        """Take the stored parameters; without valid ones a fault is latched."""
         self.state = array("i", [0] * servo.STATE_WORDS)
         self.ring = array("i", [0] * recorder.MEMORY_WORDS)  # segments, and the capture behind
         self.capture = Capture(self.state, self.ring)
-        values = parameters.decode(stored)
+        self.storage = storage
+        values = storage.values
         self.parameters_valid = values is not None
-        self.parameters = array("i", parameters.defaults() if values is None else values)
+        self.parameters = array("i", parameters.DEFAULTS if values is None else values)
+        # without a stored set every parameter has to be given before one can be stored
+        self._given = bytearray(len(self.parameters))
         for index in range(parameters.SERVO_PARAMETERS):
             self.state[servo.P_COUNTS_PER_TURN + index] = self.parameters[index]
-        if stored is not None and values is None:
+        if values is None:
             self.state[servo.BOOT_FAULT] = wire.PARAMETER_CRC
         self.state[servo.COMMAND] = servo.HOME  # absolute encoders: referenced at the first tick
         self.segment = 0  # number of the newest queued segment
@@ -161,14 +169,40 @@ class Drive:
             self.state[servo.COMMAND] = servo.CANCEL
 
     def set_parameter(self, index: int, value: int) -> int:
-        """Change one parameter until the next power cycle."""
-        if index in parameters.READ_ONLY:
+        """Change one parameter, until the next power cycle unless it is committed."""
+        access = parameters.ACCESSES[index]
+        if access == parameters.READ_ONLY:
             return wire.REASON_READ_ONLY
-        if self.state[servo.MODE] != servo.OFF:
+        if access == parameters.NEEDS_DISABLE and self.state[servo.MODE] != servo.OFF:
             return wire.REASON_ENABLED
+        self._given[index] = 1
+        if value == self.parameters[index]:
+            return wire.REASON_NONE
         self.parameters[index] = value
         if index < parameters.SERVO_PARAMETERS:
             self.state[servo.P_COUNTS_PER_TURN + index] = value
+        if index == parameters.COUNTS_PER_TURN:
+            # positions count anew; against the stop a joint homes only when it is told to
+            if self.state[servo.P_HAS_ABSOLUTE_ENCODER]:
+                self.state[servo.COMMAND] = servo.HOME
+            else:
+                self.state[servo.HOMED] = 0
+        return wire.REASON_NONE
+
+    def commit_parameters(self) -> int:
+        """Store the parameters in use. Blocks the servo: only while no torque is on."""
+        if self.state[servo.MODE] != servo.OFF:
+            return wire.REASON_ENABLED
+        if parameters.empty_range(self.parameters) >= 0:
+            return wire.REASON_PARAMETERS
+        if not self.parameters_valid:
+            # defaults that nobody chose must not become this joint's
+            for index in range(len(self._given)):
+                if not self._given[index] and parameters.ACCESSES[index] != parameters.READ_ONLY:
+                    return wire.REASON_PARAMETERS
+        if not self.storage.commit(self.parameters):
+            return wire.REASON_STORAGE
+        self.parameters_valid = True
         return wire.REASON_NONE
 
     def offer(self, number: int, position: int, velocity: int, duration: int) -> None:

@@ -1,90 +1,100 @@
-"""A joint's parameters: one table of names, units, bounds and defaults, and their stored form.
+"""A parameter set as it is stored, so that other versions of the table can read it.
 
-Stored: every value in table order as a little-endian 32-bit integer, then CRC-32 of those bytes.
+    magic "GAP1", table version u16, entries u16, generation u32,
+    entries times (id u16, value i32), CRC-32 of all before it; little-endian
+
+An entry is found by its id. Of a set that an older or a newer table stored, known parameters are
+kept, those it lacks take their defaults, and those this table has not are dropped.
+
 Imports nothing of MicroPython, so that tools on CPython write what the joint reads.
 """
 
 import binascii
 import struct
 
-# (name, unit, lowest, highest, default). The first servo ones stand in the order of the servo's
-# parameter words, from P_COUNTS_PER_TURN on.
-PARAMETERS = (
-    ("counts_per_turn", "motor count per output turn, in 1024s", 1024, 1 << 19, 409600),
-    ("kp", "Q16 per tick: speed asked per position error", 1, 4095, 1638),
-    ("kv", "Q8 duty per count/tick: duty per speed error", 1, 4095, 628),
-    ("ki", "Q16 duty per count/tick and tick", 0, 8191, 1000),
-    ("ke", "Q12 duty per count/tick: back-EMF", 0, 1 << 13, 1675),
-    ("ka", "Q16 duty per count/tick^2: inertia", 0, 1 << 13, 5000),
-    ("current_duty", "duty across the winding at the current limit", 1, 32767, 10922),
-    ("following_error", "motor count", 1, 4096, 1138),
-    ("over_speed", "motor count/tick, Q8", 256, 1 << 17, 78643),
-    ("deceleration", "motor count/tick^2, Q16", 100, 1 << 17, 29826),
-    ("jerk", "motor count/tick^3, Q16", 10, 30000, 1490),
-    ("link_timeout", "us", 10000, 10000000, 500000),
-    ("brake_ticks", "tick, to release or to close the brake", 1, 1000, 60),
-    ("encoders_disagree", "turn/2^14", 1, 4096, 46),
-    ("lower_trip", "motor count", -(1 << 21), 1 << 21, -415289),
-    ("upper_trip", "motor count", -(1 << 21), 1 << 21, 415289),
-    ("over_current", "mA", 100, 30000, 20800),
-    ("over_temperature", "0.1 degC", 0, 2000, 800),
-    ("supply_low", "mV", 0, 100000, 18000),
-    ("supply_high", "mV", 0, 100000, 30000),
-    ("stall_ticks", "tick at the current limit without turning", 10, 10000, 200),
-    ("brake_test", "duty against the closed brake, 0: no test", 0, 32767, 8192),
-    ("brake_feedback", "1: the brake's contact is wired", 0, 1, 0),
-    ("has_absolute_encoder", "0: home against the stop", 0, 1, 1),
-    ("home_speed", "motor count/tick, Q16, signed", -(1 << 21), 1 << 21, -745472),
-    ("home_duty", "duty across the winding on the way to the stop", 1, 32767, 7645),
-    ("home_position", "motor count at the stop", -(1 << 21), 1 << 21, 0),
-    ("lower_limit", "turn/2^24", -(1 << 26), 1 << 26, -(1 << 24)),
-    ("upper_limit", "turn/2^24", -(1 << 26), 1 << 26, 1 << 24),
-    ("address", "1..12", 1, 12, 1),
-    ("arm_id", "0..65535", 0, 65535, 0),
+from guidearm_protocol.parameters import (
+    DEFAULTS,
+    IDS,
+    NAMES,
+    TABLE_VERSION,
+    empty_range,
+    in_bounds,
 )
-SERVO_PARAMETERS = 27
-COUNTS_PER_TURN = 0
-LOWER_LIMIT = 27
-UPPER_LIMIT = 28
-ADDRESS = 29
-ARM_ID = 30
-# what identifies the joint cannot change while a host talks to it
-READ_ONLY = (COUNTS_PER_TURN, ADDRESS, ARM_ID)
 
-_FORMAT = "<" + "i" * len(PARAMETERS)
-STORED_BYTES = struct.calcsize(_FORMAT) + 4
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
 
+MAGIC = b"GAP1"
+MAX_BYTES = 1024  # of a set: room for a table eight times as long
 
-def defaults() -> "list[int]":
-    """Return the default of every parameter in table order."""
-    return [entry[4] for entry in PARAMETERS]
-
-
-def in_bounds(index: int, value: int) -> bool:
-    """Tell whether a value may be stored at a table index."""
-    if index == COUNTS_PER_TURN and value % 1024:
-        return False  # the servo compares both encoders in 1/1024 turn
-    return PARAMETERS[index][2] <= value <= PARAMETERS[index][3]
+_HEADER = "<4sHHI"
+_HEADER_BYTES = struct.calcsize(_HEADER)
+_ENTRY = "<Hi"
+_ENTRY_BYTES = struct.calcsize(_ENTRY)
+_CRC = "<I"
+_CRC_BYTES = 4
+SET_BYTES = _HEADER_BYTES + len(IDS) * _ENTRY_BYTES + _CRC_BYTES
 
 
-def encode(values: "list[int]") -> bytes:
-    """Return the stored form; ValueError names the first value out of bounds."""
+def pack(buffer: bytearray, values: "list[int] | array[int]", generation: int) -> int:
+    """Put a set, all but its CRC, into a buffer of SET_BYTES; return where the CRC belongs.
+
+    Allocates nothing.
+    """
+    struct.pack_into(_HEADER, buffer, 0, MAGIC, TABLE_VERSION, len(IDS), generation)
+    at = _HEADER_BYTES
+    for index in range(len(IDS)):
+        struct.pack_into(_ENTRY, buffer, at, IDS[index], values[index])
+        at += _ENTRY_BYTES
+    return at
+
+
+def encode(values: "list[int] | array[int]", generation: int = 1) -> bytes:
+    """Return the stored form of a set; ValueError names what no joint would accept."""
     for index, value in enumerate(values):
         if not in_bounds(index, value):
-            raise ValueError("parameter %s is out of bounds: %d" % (PARAMETERS[index][0], value))
-    data = struct.pack(_FORMAT, *values)
-    return data + struct.pack("<I", binascii.crc32(data) & 0xFFFFFFFF)
+            raise ValueError("parameter %s is out of bounds: %d" % (NAMES[index], value))
+    lower = empty_range(values)
+    if lower >= 0:
+        raise ValueError("parameter %s is not below its upper end" % NAMES[lower])
+    buffer = bytearray(SET_BYTES)
+    end = pack(buffer, values, generation)
+    struct.pack_into(_CRC, buffer, end, binascii.crc32(buffer[:end]) & 0xFFFFFFFF)
+    return bytes(buffer)
 
 
-def decode(stored: "bytes | None") -> "list[int] | None":
-    """Return the values of a stored form, None if it is missing, damaged or out of bounds."""
-    if stored is None or len(stored) != STORED_BYTES:
+def decode(stored: "bytes | bytearray") -> "tuple[int, int, dict[int, int]] | None":
+    """Return generation, table version and values by id of a stored set; None if it is damaged."""
+    if len(stored) < _HEADER_BYTES + _CRC_BYTES or bytes(stored[:4]) != MAGIC:
         return None
-    data = stored[:-4]
-    if struct.unpack("<I", stored[-4:])[0] != binascii.crc32(data) & 0xFFFFFFFF:
+    _, version, count, generation = struct.unpack_from(_HEADER, stored, 0)
+    end = _HEADER_BYTES + count * _ENTRY_BYTES
+    if end + _CRC_BYTES > len(stored):
         return None
-    values = list(struct.unpack(_FORMAT, data))
-    for index, value in enumerate(values):
+    if struct.unpack_from(_CRC, stored, end)[0] != binascii.crc32(stored[:end]) & 0xFFFFFFFF:
+        return None
+    found: "dict[int, int]" = {}
+    for at in range(_HEADER_BYTES, end, _ENTRY_BYTES):
+        number, value = struct.unpack_from(_ENTRY, stored, at)
+        found[number] = value
+    return generation, version, found
+
+
+def adopt(version: int, found: "dict[int, int]") -> "list[int] | None":
+    """Return the values of this table out of a set stored by a table of some version.
+
+    None if they cannot be used: one is out of bounds, a range is empty, or a set of this very
+    version lacks one.
+    """
+    values: "list[int]" = []
+    for index in range(len(IDS)):
+        value = found.get(IDS[index])
+        if value is None:
+            if version == TABLE_VERSION:
+                return None
+            value = DEFAULTS[index]
         if not in_bounds(index, value):
             return None
-    return values
+        values.append(value)
+    return None if empty_range(values) >= 0 else values

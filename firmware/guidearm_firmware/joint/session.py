@@ -13,7 +13,8 @@ import micropython
 from micropython import const
 
 from guidearm_protocol import messages as wire
-from joint import frame, parameters, segments, servo
+from guidearm_protocol import parameters
+from joint import frame, segments, servo
 from joint.drive import Drive
 
 TYPE_CHECKING = False
@@ -46,6 +47,9 @@ _IDENTIFY_FIELDS = wire.reply_fields(wire.IDENTIFY) or ()
 _IDENTIFY_FORMAT = wire.body_format(_IDENTIFY_FIELDS)
 _IDENTIFY_BYTES = wire.body_size(_IDENTIFY_FIELDS)
 _VALUE_FORMAT = wire.body_format(wire.reply_fields(wire.GET_PARAMETER) or ())
+_STORE_FIELDS = wire.reply_fields(wire.PARAMETER_STORE) or ()
+_STORE_FORMAT = wire.body_format(_STORE_FIELDS)
+_STORE_BYTES = wire.body_size(_STORE_FIELDS)
 _WORD_BITS = 32 if sys.maxsize == 0x7FFFFFFF else 64
 
 
@@ -227,8 +231,11 @@ class Session:
         if message == wire.COUNTERS:
             self._answer_counters(sequence)
             return
-        if message == wire.GET_PARAMETER or message == wire.SET_PARAMETER:
-            self._answer_parameter(message, sequence)
+        if message == wire.GET_PARAMETER:
+            self._answer_parameter(sequence)
+            return
+        if message == wire.PARAMETER_STORE:
+            self._answer_store(sequence)
             return
         if wire.CAPTURE_SETUP <= message <= wire.CAPTURE_READ:
             end = drive.capture.answer(message, f, _BODY, self._reply, _REPLY)
@@ -252,6 +259,10 @@ class Session:
             self._answer_reason(message, sequence, drive.home())
         elif message == wire.SET_CLOCK:
             self._set_clock(sequence)
+        elif message == wire.SET_PARAMETER:
+            self._set_parameter(sequence)
+        elif message == wire.COMMIT_PARAMETERS:
+            self._answer_reason(message, sequence, drive.commit_parameters())
         else:
             self._answer(message, sequence, wire.UNKNOWN_MESSAGE, wire.REASON_NONE)
 
@@ -264,6 +275,15 @@ class Session:
         else:
             reason = self.drive.set_clock(joint_us, host_us, drift)
             self._answer_reason(wire.SET_CLOCK, sequence, reason)
+
+    def _set_parameter(self, sequence: int) -> None:
+        index = self._frame[_BODY]
+        value = frame.get_i32(self._frame, _BODY + 1)
+        if index >= len(parameters.PARAMETERS) or not parameters.in_bounds(index, value):
+            self._answer(wire.SET_PARAMETER, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+        else:
+            reason = self.drive.set_parameter(index, value)
+            self._answer_reason(wire.SET_PARAMETER, sequence, reason)
 
     def _cycle(self, sequence: int, body: int) -> None:
         f = self._frame
@@ -324,9 +344,7 @@ class Session:
 
     # ---- replies
 
-    def _close(
-        self, buffer: bytearray, message: int, sequence: int, result: int, end: int
-    ) -> int:
+    def _close(self, buffer: bytearray, message: int, sequence: int, result: int, end: int) -> int:
         """Put the header and boot in front of a reply ending at `end`; return its wire bytes."""
         buffer[_FLAGS] = wire.PROTOCOL_VERSION << 4 | wire.FROM_JOINT
         buffer[_ADDRESS] = self.address
@@ -418,17 +436,25 @@ class Session:
         )
         self._reply_with(wire.COUNTERS, sequence, _REPLY + _COUNTERS_BYTES)
 
-    def _answer_parameter(self, message: int, sequence: int) -> None:
+    def _answer_parameter(self, sequence: int) -> None:
         index = self._frame[_BODY]
         if index >= len(parameters.PARAMETERS):
-            self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+            self._answer(wire.GET_PARAMETER, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
             return
-        if message == wire.GET_PARAMETER:
-            struct.pack_into(_VALUE_FORMAT, self._reply, _REPLY, self.drive.parameters[index])
-            self._reply_with(message, sequence, _REPLY + 4)
-            return
-        value = frame.get_i32(self._frame, _BODY + 1)
-        if not parameters.in_bounds(index, value):
-            self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
-        else:
-            self._answer_reason(message, sequence, self.drive.set_parameter(index, value))
+        struct.pack_into(_VALUE_FORMAT, self._reply, _REPLY, self.drive.parameters[index])
+        self._reply_with(wire.GET_PARAMETER, sequence, _REPLY + 4)
+
+    def _answer_store(self, sequence: int) -> None:
+        drive = self.drive
+        storage = drive.storage
+        struct.pack_into(
+            _STORE_FORMAT,
+            self._reply,
+            _REPLY,
+            drive.parameters_valid,
+            storage.copies(),
+            storage.generation,
+            storage.version,
+            storage.unsaved(drive.parameters),
+        )
+        self._reply_with(wire.PARAMETER_STORE, sequence, _REPLY + _STORE_BYTES)

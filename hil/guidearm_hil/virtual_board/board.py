@@ -13,12 +13,13 @@ import struct
 import sys
 from array import array
 
+import flash
 import plant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
     Tick = Callable[["array[int]", "array[int]"], object]
 
@@ -28,6 +29,8 @@ READ_US = 40
 READ_BYTE_US_Q8 = 180
 WRITE_US = 110
 RECEIVE_JITTER_US = 4
+ERASE_US = 45000  # a flash sector of 4 KB
+PROGRAM_US = 1000  # a page of it
 
 _TIME = 0x3FFFFFFF
 _TICK_US = 1000
@@ -39,8 +42,9 @@ _RUN = "<iH"  # last byte at, bytes
 _RUN_BYTES = struct.calcsize(_RUN)
 _ANSWER = "<HHii"  # flags, bytes of transmissions, link position, motor position
 _TRANSMISSION = "<iH"  # begins after the advance, bytes
-# plant words, parameter bytes, boot count, ppm, tick phase, clock, unique id, name
-_SETUP = "<HHHhiI8s12s"
+# plant words, boot count, ppm, tick phase, clock, flash bytes until a power cut, unique id, name
+_SETUP = "<HHhiIi8s12s"
+_UPDATE: str = "rb+"
 
 # words of the servo's state that the bus is told
 _BRIDGE = 8
@@ -62,11 +66,13 @@ class Board:
         self._in: "BinaryIO" = open(int(sys.argv[1]), "rb")  # noqa: SIM115 until the process ends
         self._out: "BinaryIO" = open(int(sys.argv[2]), "wb")  # noqa: SIM115
         setup = self._receive(struct.calcsize(_SETUP))
-        words, stored, self.boot_count, self._ppm, phase, clock, self.unique_id, self.name = (
+        words, self.boot_count, self._ppm, phase, clock, cut_after, self.unique_id, self.name = (
             struct.unpack(_SETUP, setup)
         )
         self._plant = array("i", struct.unpack("<" + "i" * words, self._receive(4 * words)))
-        self._stored = self._receive(stored) if stored else None
+        file: "IO[bytes]" = open(sys.argv[3], _UPDATE)  # noqa: SIM115
+        self._flash = flash.Flash(bytearray(file.read()), cut_after, file)
+        self._deaf_until = 0  # interrupts are off
         self._clock = clock & _TIME  # joint clock at the start of the advance
         self._tick_at = phase  # the rest is relative to it
         self._plant[plant.CLOCK] = (clock + phase) & _TIME
@@ -81,9 +87,24 @@ class Board:
         self._state = self._ring = array("i", [0] * (_PULL_LINE + 1))
         self._tick: "Tick" = _no_tick
 
-    def load_parameters(self) -> "bytes | None":
-        """Return the stored parameters, None if there are none."""
-        return self._stored
+    def read_slot(self, slot: int, buffer: bytearray) -> None:
+        """Fill buffer with the first bytes of storage slot 0 or 1."""
+        self._flash.read(slot, buffer)
+
+    def erase_slot(self, slot: int) -> None:
+        """Make every byte of a slot FF."""
+        self._flash.erase(slot)
+        self._block(ERASE_US)
+
+    def program_slot(self, slot: int, buffer: bytearray, n: int) -> None:
+        """Write buffer[:n] to the beginning of an erased slot."""
+        self._flash.program(slot, buffer, n)
+        self._block(PROGRAM_US)
+
+    def _block(self, us: int) -> None:
+        """Charge a flash operation, over which interrupts are off."""
+        self._charge += us
+        self._deaf_until = self._now + self._charge
 
     def start(self, state: "array[int]", ring: "array[int]", tick: "Tick") -> None:
         """Begin the servo's ticks on its state and ring."""
@@ -151,7 +172,8 @@ class Board:
     def _run_ticks(self, until: int) -> None:
         while self._tick_at <= until:
             plant.advance(self._plant, self._state, plant.SINE)
-            self._tick(self._state, self._ring)
+            if self._tick_at >= self._deaf_until:
+                self._tick(self._state, self._ring)
             self._tick_at += _TICK_US
 
     def _exchange(self) -> None:
@@ -179,6 +201,7 @@ class Board:
         # the next advance starts where this one ended
         self._clock = (self._clock + end) & _TIME
         self._tick_at -= end
+        self._deaf_until = max(0, self._deaf_until - end)
         if self._runs:
             self._runs = [(at - end, data) for at, data in self._runs]
         header = self._receive(_HEADER_BYTES)

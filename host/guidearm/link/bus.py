@@ -196,7 +196,9 @@ class JointBus:
             raise ValueError(f"{body.message_name(frame.message)} is a broadcast")
         wire_s = (_REPLY_OVERHEAD_BYTES + messages.body_size(fields)) * self._byte_s
         end = self._send(frame)
-        patience = messages.TURNAROUND_US * 1e-6 + PROCESSING_S + wire_s + self._port.slack_s
+        commits = frame.message == messages.COMMIT_PARAMETERS
+        processing_s = messages.COMMIT_US * 1e-6 if commits else PROCESSING_S
+        patience = messages.TURNAROUND_US * 1e-6 + processing_s + wire_s + self._port.slack_s
         for answer in self._replies(end + patience):
             if (answer.address, answer.sequence, answer.message) != (
                 frame.address,

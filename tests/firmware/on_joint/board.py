@@ -27,6 +27,23 @@ class Board:
         self.sent = bytearray(1024)
         self.sent_bytes = 0
         self.sent_at = 0
+        self.slots = [bytearray(b"\xff" * 1024) for _ in range(2)]
+        self.worn = False  # a worn slot takes nothing any more
+
+    def read_slot(self, slot: int, buffer: bytearray) -> None:
+        """Fill buffer with the first bytes of a slot."""
+        for index in range(len(buffer)):
+            buffer[index] = self.slots[slot][index]
+
+    def erase_slot(self, slot: int) -> None:
+        """Make every byte of a slot FF."""
+        for index in range(len(self.slots[slot])):
+            self.slots[slot][index] = 0xFF
+
+    def program_slot(self, slot: int, buffer: bytearray, n: int) -> None:
+        """Write buffer[:n] to the beginning of a slot."""
+        for index in range(0 if self.worn else n):
+            self.slots[slot][index] = buffer[index]
 
     def ticks_us(self) -> int:
         """Return the instant of the last tick, or later if the main loop is behind."""

@@ -18,9 +18,11 @@ import micropython
 import plant
 
 from board import Board
-from joint import parameters, servo
+from guidearm_protocol.parameters import NAMES
+from joint import servo
 from joint.drive import Drive
 from joint.session import Session
+from joint.storage import Storage
 
 QUEUE = 48
 PLANT = 1000  # added to a word of the plant
@@ -31,10 +33,12 @@ class Player:
 
     def __init__(self, script: dict) -> None:
         """Boot the joint."""
-        self.drive = Drive(binascii.unhexlify(script["parameters"]))
+        self.board = Board()
+        stored = bytearray(binascii.unhexlify(script["parameters"]))
+        self.board.program_slot(0, stored, len(stored))
+        self.drive = Drive(Storage(self.board))
         self.state = self.drive.state
         self.plant = array("i", script["plant"])
-        self.board = Board()
         self.board.state = self.state
         self.session = Session(self.board, self.drive, (1, 2, 3))
         self.words = array("i", [self._word(name) for name in script["record"]])
@@ -144,8 +148,11 @@ class Player:
 
     def parameter(self, name: str, value: int) -> int:
         """Change a parameter as a host does."""
-        names = [entry[0] for entry in parameters.PARAMETERS]
-        return self.drive.set_parameter(names.index(name), value)
+        return self.drive.set_parameter(NAMES.index(name), value)
+
+    def wear(self, worn: bool) -> None:
+        """Have the storage take nothing any more, or mend it."""
+        self.board.worn = worn
 
     def slot(self, index: int) -> list:
         """Return a slot of the ring."""
