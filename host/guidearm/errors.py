@@ -67,6 +67,10 @@ class PortError(LinkError):
     """A port cannot be opened, is in use, or went away."""
 
 
+class PortInUseError(PortError):
+    """Another program has the port open."""
+
+
 class SilentJointError(LinkError):
     """A joint does not answer."""
 

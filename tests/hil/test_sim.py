@@ -52,6 +52,9 @@ class Computer:
             self.t = min(self.t + max(self.paced.wait_s(), 50e-6), instant)
             self._heard += self.paced.poll()
 
+    def set_baud(self, baud: int) -> None:
+        raise AssertionError("the paced bus has one rate")
+
     def write(self, data: bytes) -> float:
         self.paced.write(data)
         self._sent_until = max(self.t, self._sent_until) + len(data) * BYTE_S

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from guidearm.errors import GuideArmError, PortError
+from guidearm.errors import GuideArmError, PortError, PortInUseError
 
 STATE = "state"
 STOP = "stop"
@@ -63,7 +63,7 @@ class Holder:
         self._path = socket_path(url)
         self._clients: list[tuple[socket.socket, bytearray]] = []
         if attach(url) is not None:
-            raise PortError(f"port {url} is in use by another guidearm: close that one first")
+            raise PortInUseError(f"port {url} is in use by another guidearm: close that one first")
         self._path.unlink(missing_ok=True)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(str(self._path))

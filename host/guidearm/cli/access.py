@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from guidearm.cli.output import complain
-from guidearm.errors import GuideArmError, PortError
+from guidearm.errors import GuideArmError, PortError, PortInUseError
 
 if TYPE_CHECKING:
     from guidearm.arm import HolderClient, Robot
     from guidearm.cli.options import Settings
 
 TRIES = 5
+BUSY_S = 1.0
+BUSY_PERIOD_S = 0.05
+
+T = TypeVar("T")
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Return what `action` does, tried again while the port is in use, for at most a second.
+
+    A `status` from another shell has it for a third of that.
+    """
+    from guidearm.link import SystemClock
+
+    clock = SystemClock()
+    deadline = clock.now() + BUSY_S
+    while True:
+        try:
+            return action()
+        except PortInUseError:
+            if clock.now() >= deadline:
+                raise
+            clock.sleep_until(clock.now() + BUSY_PERIOD_S)
 
 
 @contextmanager
@@ -24,7 +46,7 @@ def opened(settings: Settings) -> Generator[Robot]:
     """
     import guidearm
 
-    robot = guidearm.connect(settings.port, settings.arm)
+    robot = patiently(lambda: guidearm.connect(settings.port, settings.arm))
     try:
         with robot:
             try:

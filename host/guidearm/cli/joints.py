@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guidearm.cli.access import ask_holder, opened
+from guidearm.cli.access import ask_holder, opened, patiently
 from guidearm.cli.link import show_link
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import remark, show_state
@@ -29,14 +29,19 @@ def status(settings: Settings, link: bool) -> None:
     if link:
         show_link(settings)
         return
+    patiently(lambda: _look(settings))
+
+
+def _look(settings: Settings) -> None:
+    import guidearm
+    from guidearm.arm.faults import read_fault
+
     told = ask_holder(settings)
     if told is not None:
         show_state(settings, told, held=True)
         return
-    from guidearm.arm.faults import read_fault
-
     try:
-        with opened(settings) as robot:
+        with guidearm.connect(settings.port, settings.arm) as robot:
             state = robot.poll()
             causes = [str(read_fault(robot.bus, number)) for number in state.faulted]
     except SilentJointError:
@@ -90,13 +95,17 @@ def stop(settings: Settings) -> None:
 
     If another guidearm holds the port, it does so at once.
     """
+    patiently(lambda: _stop(settings))
+    remark("stopped; all joints are at rest")
+
+
+def _stop(settings: Settings) -> None:
     told = ask_holder(settings, lambda holder: holder.stop())
     if told is not None:
         show_state(settings, told, held=True)
     else:
         state = _stop_ourselves(settings)
         show_state(settings, {"port": settings.port, **state.as_dict()}, held=False)
-    remark("stopped; all joints are at rest")
 
 
 def _stop_ourselves(settings: Settings) -> ArmState:

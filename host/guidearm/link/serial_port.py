@@ -13,7 +13,7 @@ from pathlib import Path
 
 import serial
 
-from guidearm.errors import PortError
+from guidearm.errors import PortError, PortInUseError
 from guidearm.link.clock import Clock, SystemClock
 from guidearm.link.port import BITS_PER_BYTE, Connection
 
@@ -21,6 +21,7 @@ SLACK_S = 0.03  # FTDI adapters hold bytes for 16 ms unless told otherwise; sche
 WRITE_TIMEOUT_S = 1.0
 POLL_S = 0.0005  # between looks at a port that has no file descriptor to wait on
 READ_BYTES = 4096
+IN_USE = (errno.EBUSY, errno.EAGAIN)
 
 
 class SerialPort:
@@ -95,7 +96,8 @@ def open_serial(url: str, baud: int) -> Connection:
             url, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
         )
     except (serial.SerialException, OSError, ValueError) as error:
-        raise PortError(why_not_opened(url, error)) from None
+        kind = PortInUseError if _number(error) in IN_USE else PortError
+        raise kind(why_not_opened(url, error)) from None
     if url.startswith("socket:"):
         _send_at_once(device.fileno())
     elif isinstance(device, serial.Serial):
@@ -113,18 +115,24 @@ def _send_at_once(descriptor: int) -> None:
 
 def why_not_opened(url: str, error: Exception) -> str:
     """Return one line that says why `url` could not be opened and what to do."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (found := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(found.group(1))
+    number = _number(error)
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
         return f"port {url} is not there: check its cable and name"
-    if number in (errno.EBUSY, errno.EAGAIN):
+    if number in IN_USE:
         return f"port {url} may be in use by another program: close that one first"
     if number in (errno.EACCES, errno.EPERM):
         return f"port {url} may not be opened: {_how_to_be_allowed(url)}"
     if number == errno.ECONNREFUSED:
         return f"nothing listens at {url}: start the other side first"
     return f"port {url} cannot be opened: {error}"
+
+
+def _number(error: Exception) -> int | None:
+    """Return the system's number of an error, which pyserial may hide in its text."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    return int(found.group(1)) if found else None
 
 
 def _how_to_be_allowed(url: str) -> str:
