@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from guidearm.calibration import read_guide, read_hand_eye
+
 HOME = [0.0, -95.0, -100.0, -75.0, 90.0, 0.0]
 GOAL = [10.0, -80.0, 90.0, -100.0, -90.0, 0.0]
 PATIENCE_S = 60  # a busy computer is slow, not wrong
@@ -22,6 +24,8 @@ class Shell:
     """Runs commands at one port, with folders of its own."""
 
     def __init__(self, folder: Path, arguments: list[str]) -> None:
+        self.calibrations = folder / "calibrations"
+        arguments = [*arguments, "--calibrations", str(self.calibrations)]
         self.environment = {
             **os.environ,
             "XDG_RUNTIME_DIR": str(folder),
@@ -118,6 +122,14 @@ def test_what_sim_tells(tcp: Shell, pty: Shell) -> None:
         assert told["tracker"].startswith("igtl://127.0.0.1:")
         assert told["interpreter"].startswith("MicroPython 1.2")
         assert len({joint["pid"] for joint in told["joints"]}) == 6
+
+
+def test_the_tool_of_one_virtual_arm_is_not_written_over_anothers(tcp: Shell) -> None:
+    assert read_hand_eye(tcp.calibrations).quality.samples > 0
+    assert read_guide(tcp.calibrations).quality.samples > 0
+    code, out, err = tcp.run("sim", "--tcp", "0", "--calibrations", str(tcp.calibrations))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"guidearm: {tcp.calibrations / 'hand_eye.json'} is there already")
 
 
 @pytest.mark.parametrize("line", ["tcp", "pty"])
