@@ -311,6 +311,7 @@ def test_a_push_against_a_joint_is_a_following_error(monkeypatch: pytest.MonkeyP
         virtual.clock.sleep_until(virtual.clock.now() + 0.2)  # the brake slips against the push
         assert_at_rest(robot, virtual)
         monkeypatch.setattr(Push, "torque_nm", 0.0)
+        virtual.clock.sleep_until(virtual.clock.now() + 0.5)  # the link springs back
         assert robot.reset_fault().faulted == ()
         robot.enable()
         robot.move_joints(virtual.arm.home, 0.3)
