@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import test_brake
+import test_drive_states
 import test_guards
 import test_segments
 import test_servo
 import test_session
 from joint_bench import other_image, write_image
 
+from guidearm_protocol import drive
 from guidearm_protocol import messages as wire
 
 
@@ -83,6 +86,30 @@ def keeps_a_stop_while_the_brake_opens() -> None:
 def refuses_late_starts() -> None:
     late: list[test_servo.Step] = [["set_clock", 0, 0, 0], ["run", 1], ["start", 1]]
     test_servo.test_what_does_not_start([["queue", "SEGMENTS"], ["run", 40], *late])
+
+
+def tests_the_brake() -> None:
+    test_brake.test_a_brake_that_holds_less_than_its_test_is_found(50, False)
+
+
+def tests_the_brake_both_ways() -> None:
+    test_brake.test_torque_and_test_come_before_the_brake_opens()
+
+
+def keeps_torque_until_the_brake_has_closed() -> None:
+    test_brake.test_a_commanded_or_fault_stop_never_drops_the_arm("stop", False)
+
+
+def obeys_the_button_at_rest() -> None:
+    test_drive_states.test_an_event_in_every_situation(drive.STOP_INPUT)
+
+
+def cuts_torque_for_a_lost_encoder() -> None:
+    test_drive_states.test_an_event_in_every_situation(drive.FAULT_AT_ONCE)
+
+
+def keeps_the_state_machine() -> None:
+    test_drive_states.test_an_event_in_every_situation(drive.RESUME)
 
 
 def refuses_old_sequences() -> None:
@@ -196,6 +223,69 @@ BUGS = (
         test_servo.test_nothing_of_an_earlier_motion_acts_on_a_later_one,
     ),
     Bug(
+        "brake test skipped",
+        SUPERVISOR,
+        "if s[_P_BRAKE_TEST] != 0:",
+        "if s[_P_BRAKE_TEST] < 0:",
+        tests_the_brake,
+    ),
+    Bug(
+        "brake opens untested",
+        SUPERVISOR,
+        "            s[_BRIDGE] = 1\n",
+        "            s[_BRIDGE] = 1\n            s[_BRAKE] = 1\n",
+        tests_the_brake_both_ways,
+    ),
+    Bug(
+        "torque off before the brake",
+        SERVO,
+        "            s[TIMER] = s[P_BRAKE_TICKS]\n            s[BRAKE] = 0\n",
+        "            s[TIMER] = 1\n            s[BRAKE] = 0\n            s[P_BRAKE_FEEDBACK] = 0\n",
+        keeps_torque_until_the_brake_has_closed,
+    ),
+    Bug(
+        "held torque forgotten",
+        SUPERVISOR,
+        "s[_INTEGRAL] = s[_HELD]",
+        "s[_INTEGRAL] = 0",
+        test_brake.test_the_torque_that_the_brake_took_over_is_put_back_before_it_opens,
+    ),
+    Bug(
+        "held torque put back anywhere",
+        SUPERVISOR,
+        "if away <= _SAME_PLACE and away >= -_SAME_PLACE:",
+        "if away != 0x7FFFFFF:",
+        test_brake.test_a_torque_of_another_place_is_not_put_back,
+    ),
+    Bug(
+        "button ignored at rest",
+        SUPERVISOR,
+        "if mode != _OFF or s[_AUTHORISED] != 0:",
+        "if mode != _OFF:",
+        obeys_the_button_at_rest,
+    ),
+    Bug(
+        "ramp without encoder",
+        SUPERVISOR,
+        "_TORQUE_OFF = const(0x10EC0)",
+        "_TORQUE_OFF = const(0x106C0)",
+        cuts_torque_for_a_lost_encoder,
+    ),
+    Bug(
+        "stop keeps authorisation",
+        SUPERVISOR,
+        "        s[_STOP_REQUEST] = 0\n        s[_AUTHORISED] = 0\n",
+        "        s[_STOP_REQUEST] = 0\n",
+        test_servo.test_silence_at_rest_closes_the_brake_and_leaves_the_joint_authorised,
+    ),
+    Bug(
+        "resumes by itself",
+        DRIVE,
+        "if resume and not s[servo.AUTHORISED]:",
+        "if resume and s[servo.FAULT]:",
+        keeps_the_state_machine,
+    ),
+    Bug(
         "brake overtakes stop",
         SUPERVISOR,
         "(mode != _RAMP or sequence == _APPLYING)",
@@ -240,7 +330,7 @@ BUGS = (
     Bug(
         "no soft limit",
         DRIVE,
-        "or position > self.parameters[parameters.UPPER_LIMIT]",
+        "or self._outside(position)",
         "",
         keeps_soft_limits,
     ),

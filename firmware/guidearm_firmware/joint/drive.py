@@ -205,6 +205,17 @@ class Drive:
         self.parameters_valid = True
         return wire.REASON_NONE
 
+    def _outside(self, position: int) -> bool:
+        """Tell whether a position (turn/2^24) is beyond the limits and not on the way back."""
+        s = self.state
+        if position > self.parameters[parameters.UPPER_LIMIT]:
+            ahead = (s[servo.SET_POINT] >> 8) + 1
+            return position > segments.counts_to_angle(ahead, s[servo.P_COUNTS_PER_TURN])
+        if position < self.parameters[parameters.LOWER_LIMIT]:
+            behind = (s[servo.SET_POINT] >> 8) - 1
+            return position < segments.counts_to_angle(behind, s[servo.P_COUNTS_PER_TURN])
+        return False
+
     def offer(self, number: int, position: int, velocity: int, duration: int) -> None:
         """Queue a segment if it is the next one and inside the limits.
 
@@ -218,8 +229,7 @@ class Drive:
         if (
             duration < segments.MIN_SEGMENT_US
             or duration > wire.MAX_SEGMENT_US
-            or position < self.parameters[parameters.LOWER_LIMIT]
-            or position > self.parameters[parameters.UPPER_LIMIT]
+            or self._outside(position)
             or velocity < wire.SET_POINT[1][3]
             or velocity > wire.SET_POINT[1][4]
         ):

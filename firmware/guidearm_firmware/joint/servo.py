@@ -312,9 +312,13 @@ def tick(state: object, ring: object) -> object:
             s[BRAKE] = 0
     elif mode == SEEK:
         set_speed = (s[P_HOME_SPEED] ^ m) - m
-        step = set_speed + s[RAMP_REMAINDER]
-        s[RAMP_REMAINDER] = step & 255
-        set_point += step >> 8
+        lead = set_point - (position << 8)
+        reach = s[P_FOLLOWING] << 7
+        if lead < reach and lead > 0 - reach:
+            # against the stop the set-point waits, and the integrator pushes
+            step = set_speed + s[RAMP_REMAINDER]
+            s[RAMP_REMAINDER] = step & 255
+            set_point += step >> 8
     s[SET_ACCELERATION] = acceleration
     s[SET_SPEED] = set_speed
     s[SET_POINT] = set_point
@@ -385,11 +389,11 @@ def tick(state: object, ring: object) -> object:
             if s[STALLED] >= s[P_STALL_TICKS] and fault == 0:
                 fault = _STALL
         if s[HOMED] != 0 and fault == 0:
-            # outside, the way back is free
+            # outside, the way back is free; less than 1/8 count a tick is no direction
             if position < (s[P_LOWER] ^ m) - m:
-                if set_speed < 0:
+                if set_speed < -0x2000:
                     fault = _SOFT_LIMIT
-            elif position > (s[P_UPPER] ^ m) - m and set_speed > 0:
+            elif position > (s[P_UPPER] ^ m) - m and set_speed > 0x2000:
                 fault = _SOFT_LIMIT
         far = s[P_FOLLOWING] << 8
         if error > far or error < 0 - far:

@@ -185,4 +185,7 @@ def told(script: dict) -> dict:
 
 with open(sys.argv[1]) as file:
     scripts = json.load(file)
-print(json.dumps([told(script) for script in scripts]))
+print("[")
+for index, script in enumerate(scripts):
+    print("," if index else "", json.dumps(told(script)))  # one at a time: they are large
+print("]")
