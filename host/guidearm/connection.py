@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from guidearm.arm import Holder, Robot
+from guidearm.errors import SilentBusError
 from guidearm.geometry import Array
 from guidearm.kinematics import Arm, load_arm
-from guidearm.link import DEFAULT_BAUD, Connection, open_port
+from guidearm.link import DEFAULT_BAUD, Connection, find_baud, open_port
 from guidearm.motion import Segments, hermite_segments, joint_move
 
 
@@ -22,7 +23,10 @@ def connect(url: str, arm: str | Path | Arm = "guide6", baud: int = DEFAULT_BAUD
 
 
 def robot_on(connection: Connection, model: Arm, url: str = "") -> Robot:
-    """Return the robot on an open connection; a physical port is served to other shells."""
+    """Return the robot on an open connection; a physical port is served to other shells.
+
+    If nobody answers at the port's baud rate, others are tried.
+    """
 
     def plan_move(start: Array, goal: Array, speed: float) -> Segments:
         return hermite_segments(joint_move(start, goal, model, speed))
@@ -31,7 +35,12 @@ def robot_on(connection: Connection, model: Arm, url: str = "") -> Robot:
     try:
         if connection.physical:
             served = Holder(url)
-        return Robot(connection, model, plan_move, served)
+        try:
+            return Robot(connection, model, plan_move, served)
+        except SilentBusError:
+            if not find_baud(connection):
+                raise
+            return Robot(connection, model, plan_move, served)
     except BaseException:
         if served is not None:
             served.close()

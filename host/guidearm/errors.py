@@ -75,6 +75,14 @@ class SilentJointError(LinkError):
     """A joint does not answer."""
 
 
+class SilentBusError(SilentJointError):
+    """No joint at all answers on a port."""
+
+
+class AddressError(LinkError):
+    """Two joints share an address, or one has an address that its arm does not use."""
+
+
 class VersionMismatchError(LinkError):
     """Host and joint disagree on protocol, message table or firmware version."""
 

@@ -222,6 +222,8 @@ SET_PARAMETER = 25
 COUNTERS = 26
 COMMIT_PARAMETERS = 27
 PARAMETER_STORE = 28
+DISCOVER = 29
+ASSIGN_ADDRESS = 30
 CAPTURE_SETUP = 32
 CAPTURE_STATE = 33
 CAPTURE_READ = 34
@@ -359,6 +361,29 @@ MESSAGES = (
             ("version", "H", "of the table it was stored by", 0, 65535),
             ("unsaved", "B", "parameters in use that differ from it", 0, 255),
         ),
+    ),
+    (
+        DISCOVER,
+        "DISCOVER",
+        (
+            ("slots", "B", "", 1, 255),
+            ("slot_us", "H", "us", 0, 65535),
+            ("salt", "H", "", 0, 65535),
+        ),
+        (
+            ("unique_id", "8s", "", 0, 0),
+            ("arm_id", "H", "", 0, 65535),
+        ),
+    ),
+    (
+        ASSIGN_ADDRESS,
+        "ASSIGN_ADDRESS",
+        (
+            ("unique_id", "8s", "", 0, 0),
+            ("address", "B", "", 1, MAX_JOINTS),
+            ("arm_id", "H", "", 0, 65535),
+        ),
+        (),
     ),
     (
         CAPTURE_SETUP,

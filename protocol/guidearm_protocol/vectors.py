@@ -68,7 +68,8 @@ def _entry(name: str, frame: Frame, values: Json) -> Json:
 def _requests() -> Iterator[Json]:
     for message, name, fields, reply in messages.MESSAGES:
         for kind, sequence in (("low", 0), ("middle", 0x1234), ("high", 0xFFFF)):
-            address = messages.BROADCAST if reply is None else 1 + sequence % 6
+            to_all = reply is None or message in (messages.DISCOVER, messages.ASSIGN_ADDRESS)
+            address = messages.BROADCAST if to_all else 1 + sequence % 6
             values = _values(fields, kind)
             if message == messages.CYCLE:
                 continue

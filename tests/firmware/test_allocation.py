@@ -54,13 +54,17 @@ def test_every_message_is_answered_on_a_locked_heap() -> None:
     sequence = 100
     for low in (True, False):
         for message, _, fields, reply in wire.MESSAGES:
-            values: dict[str, body.Value] = {f[0]: f[3] if low else f[4] for f in fields}
+            values: dict[str, body.Value] = {
+                f[0]: bytes(wire.field_size(f[1])) if f[1].endswith("s") else f[3] if low else f[4]
+                for f in fields
+            }
             content = body.pack(fields, values)
             if message == wire.CYCLE:
                 us = 0 if low else wire.MAX_SEGMENT_US
                 points = () if low else ((-(1 << 26), 1 << 25),) * 12
                 content = body.pack_cycle(body.Cycle(0xFFF, 60_000, 0xFFFF, us, points))
-            address = wire.BROADCAST if reply is None or message == wire.CYCLE else 1
+            to_all = reply is None or message in (wire.CYCLE, wire.DISCOVER, wire.ASSIGN_ADDRESS)
+            address = wire.BROADCAST if to_all else 1
             sequence += 1
             if message == wire.IDENTIFY:
                 content = (sequence).to_bytes(4, "little")
@@ -70,8 +74,8 @@ def test_every_message_is_answered_on_a_locked_heap() -> None:
     for answer in play(steps).answers:
         if isinstance(answer, list):
             silent += not answer[0]
-    # START and CANCEL, and every repeated broadcast
-    assert silent == 2 * (2 + 2 + 1)
+    # START, CANCEL, an address for another joint, and the repeated cycle
+    assert silent == 2 * (2 + 2 + 2 + 1)
 
 
 def test_a_move_fed_by_cycles_allocates_nothing() -> None:

@@ -316,7 +316,7 @@ BUGS = (
     Bug(
         "slot by address",
         SESSION,
-        "rank = _count(joints & (bit - 1))",
+        "rank = count_bits(joints & (bit - 1))",
         "rank = self.address - 1",
         test_session.test_replies_stand_in_slots_by_rank_in_the_mask,
     ),

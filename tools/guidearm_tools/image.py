@@ -16,9 +16,11 @@ from guidearm.errors import GuideArmError
 
 FIRMWARE_FILES: tuple[str, ...] = (
     "main.py",
+    "joint/arithmetic.py",
     "joint/capture.py",
     "joint/drive.py",
     "joint/frame.py",
+    "joint/identity.py",
     "joint/parameters.py",
     "joint/recorder.py",
     "joint/segments.py",

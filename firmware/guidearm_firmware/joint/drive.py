@@ -205,6 +205,22 @@ class Drive:
         self.parameters_valid = True
         return wire.REASON_NONE
 
+    def set_identity(self, address: int, arm_id: int) -> int:
+        """Take another address and arm, and store them with what is stored already.
+
+        Without a stored set they hold until one is committed. Only with torque off: a host knows
+        joints by address, and storing blocks the servo.
+        """
+        if self.state[servo.MODE] != servo.OFF:
+            return wire.REASON_ENABLED
+        self.parameters[parameters.ADDRESS] = address
+        self.parameters[parameters.ARM_ID] = arm_id
+        if not self.parameters_valid:
+            return wire.REASON_NONE
+        if self.storage.keep(self.parameters, parameters.ADDRESS, parameters.ARM_ID):
+            return wire.REASON_NONE
+        return wire.REASON_STORAGE
+
     def _outside(self, position: int) -> bool:
         """Tell whether a position (turn/2^24) is beyond the limits and not on the way back."""
         s = self.state

@@ -6,16 +6,16 @@ reply slots.
 """
 
 import struct
-import sys
 from array import array
 
-import micropython
 from micropython import const
 
 from guidearm_protocol import messages as wire
 from guidearm_protocol import parameters
 from joint import frame, segments, servo
+from joint.arithmetic import clamp16, count_bits, later, speed_to_angle, until
 from joint.drive import Drive
+from joint.identity import OUT_OF_BOUNDS, Identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,45 +43,10 @@ _FAULT_BYTES = wire.body_size(_FAULT_FIELDS)
 _COUNTERS_FIELDS = wire.reply_fields(wire.COUNTERS) or ()
 _COUNTERS_FORMAT = wire.body_format(_COUNTERS_FIELDS)
 _COUNTERS_BYTES = wire.body_size(_COUNTERS_FIELDS)
-_IDENTIFY_FIELDS = wire.reply_fields(wire.IDENTIFY) or ()
-_IDENTIFY_FORMAT = wire.body_format(_IDENTIFY_FIELDS)
-_IDENTIFY_BYTES = wire.body_size(_IDENTIFY_FIELDS)
 _VALUE_FORMAT = wire.body_format(wire.reply_fields(wire.GET_PARAMETER) or ())
 _STORE_FIELDS = wire.reply_fields(wire.PARAMETER_STORE) or ()
 _STORE_FORMAT = wire.body_format(_STORE_FIELDS)
 _STORE_BYTES = wire.body_size(_STORE_FIELDS)
-_WORD_BITS = 32 if sys.maxsize == 0x7FFFFFFF else 64
-
-
-@micropython.viper
-def _later(instant: int, us: int) -> int:
-    """Return the instant `us` later, modulo 2^30, without leaving small integers."""
-    return (instant + us) & 0x3FFFFFFF
-
-
-@micropython.viper
-def _until(now: int, instant: int) -> int:
-    """Return the microseconds from now to an instant, negative when it has passed."""
-    return ((instant - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
-
-
-@micropython.viper
-def _speed_to_angle(speed: int, counts_per_turn: int) -> int:
-    """Return turn/2^24/s of Q8 counts per millisecond tick: 1000 * 2^16 / counts_per_turn each."""
-    return (speed * 1000 // (counts_per_turn >> 10)) << 6
-
-
-@micropython.viper
-def _count(mask: int) -> int:
-    """Return how many of the low 16 bits are set."""
-    mask = (mask & 0x5555) + ((mask >> 1) & 0x5555)
-    mask = (mask & 0x3333) + ((mask >> 2) & 0x3333)
-    mask = (mask & 0x0F0F) + ((mask >> 4) & 0x0F0F)
-    return (mask + (mask >> 8)) & 31
-
-
-def _clamp16(value: int) -> int:
-    return -32768 if value < -32768 else 32767 if value > 32767 else value
 
 
 class Session:
@@ -91,9 +56,8 @@ class Session:
         """Serve the address stored in the drive's parameters."""
         self.board = board
         self.drive = drive
-        self.version = version
+        self.identity = Identity(board, drive, version)
         self.address = drive.parameters[parameters.ADDRESS]
-        self.table_hash = wire.table_hash()
         self.boot = board.boot_count & 0xFF
         self.nonce = -1  # none yet: only IDENTIFY and STOP execute
         self.last = 0  # sequence of the newest addressed request, and its CRC
@@ -151,6 +115,8 @@ class Session:
     def _broadcast(self, message: int, sequence: int, body: int) -> None:
         if message == wire.STOP:
             self.drive.stop()
+        elif message == wire.DISCOVER or message == wire.ASSIGN_ADDRESS:
+            pass  # by unique id: good without a session, and harmless when repeated
         elif self.nonce < 0:
             self.stale += 1
             return
@@ -172,6 +138,11 @@ class Session:
                 self.drive.start(instant)
         elif message == wire.CANCEL:
             self.drive.cancel()
+        elif body == _REQUEST_BYTES.get(message):
+            if message == wire.DISCOVER:
+                self._discover(sequence)
+            elif message == wire.ASSIGN_ADDRESS:
+                self._assign(sequence)
 
     def _request(self, message: int, sequence: int, n: int) -> None:
         f = self._frame
@@ -223,7 +194,7 @@ class Session:
         f = self._frame
         drive = self.drive
         if message == wire.IDENTIFY:
-            self._answer_identify(sequence)
+            self._reply_with(message, sequence, self.identity.pack_identify(self._reply, _REPLY))
             return
         if message == wire.FAULT:
             self._answer_fault(sequence)
@@ -291,10 +262,10 @@ class Session:
         bit = 1 << (self.address - 1)
         duration = frame.get_u16(f, _BODY + 6)
         set_points = body - _CYCLE_BYTES
-        expected = _count(joints) * _SET_POINT_BYTES if duration else 0
+        expected = count_bits(joints) * _SET_POINT_BYTES if duration else 0
         if not joints & bit or joints > _ALL_JOINTS or set_points != expected:
             return
-        rank = _count(joints & (bit - 1))
+        rank = count_bits(joints & (bit - 1))
         if duration:
             at = _BODY + _CYCLE_BYTES + rank * _SET_POINT_BYTES
             self.drive.offer(
@@ -304,15 +275,40 @@ class Session:
                 duration,
             )
         received = self.board.received_us()
-        slot = _later(received, wire.TURNAROUND_US + rank * frame.get_u16(f, _BODY + 2))
+        slot = later(received, wire.TURNAROUND_US + rank * frame.get_u16(f, _BODY + 2))
         reply = self._state_reply
         self._pack_state(reply, received)
         n = self._close(reply, wire.CYCLE, sequence, wire.OK, _REPLY + _STATE_BYTES)
         # a late reply would run into the next joint's slot
-        if _until(self.board.ticks_us(), slot) < -(wire.SLOT_GUARD_US // 2):
+        if until(self.board.ticks_us(), slot) < -(wire.SLOT_GUARD_US // 2):
             self.missed_slots += 1
         else:
             self.board.write(reply, n, slot)
+
+    def _discover(self, sequence: int) -> None:
+        after = self.identity.slot_us(self._frame, _BODY)
+        if after >= 0:
+            reply = self._state_reply
+            end = self.identity.pack_found(reply, _REPLY)
+            n = self._close(reply, wire.DISCOVER, sequence, wire.OK, end)
+            at = later(self.board.received_us(), wire.TURNAROUND_US + after)
+            self.board.write(reply, n, at)
+
+    def _assign(self, sequence: int) -> None:
+        if not self.identity.is_named(self._frame, _BODY):
+            return
+        reason = self.identity.assign(self._frame, _BODY)
+        address = self.drive.parameters[parameters.ADDRESS]
+        if address != self.address:
+            self.address = address
+            self.nonce = -1  # whoever talked to the old address did not mean this joint
+        if reason == wire.REASON_NONE:
+            self._answer_aside(wire.ASSIGN_ADDRESS, sequence, wire.OK, _REPLY)
+        else:
+            bounds = reason == OUT_OF_BOUNDS
+            self._state_reply[_REPLY] = wire.REASON_NONE if bounds else reason
+            result = wire.OUT_OF_BOUNDS if bounds else wire.REFUSED
+            self._answer_aside(wire.ASSIGN_ADDRESS, sequence, result, _REPLY + 1)
 
     def _pack_state(self, reply: bytearray, received: int) -> None:
         drive = self.drive
@@ -331,10 +327,10 @@ class Session:
             _REPLY,
             received,
             segments.counts_to_angle(position, s[servo.P_COUNTS_PER_TURN]),
-            _clamp16(error >> 8),
+            clamp16(error >> 8),
             s[servo.OUTPUT],
-            _clamp16(s[servo.CURRENT]),
-            _clamp16(_until(now, received)),
+            clamp16(s[servo.CURRENT]),
+            clamp16(until(now, received)),
             s[servo.STATE],
             drive.flags(),
             s[servo.FAULT],
@@ -376,31 +372,7 @@ class Session:
             self._answer(message, sequence, wire.REFUSED, reason)
 
     def _transmit(self, buffer: bytearray, n: int) -> None:
-        self.board.write(buffer, n, _later(self.board.received_us(), wire.TURNAROUND_US))
-
-    def _answer_identify(self, sequence: int) -> None:
-        board = self.board
-        version = sys.implementation.version
-        struct.pack_into(
-            _IDENTIFY_FORMAT,
-            self._reply,
-            _REPLY,
-            wire.PROTOCOL_VERSION,
-            self.version[0],
-            self.version[1],
-            self.version[2],
-            self.table_hash,
-            board.unique_id,
-            self.drive.parameters[parameters.ARM_ID],
-            board.boot_count,
-            self.drive.state[servo.P_COUNTS_PER_TURN],
-            version[0],
-            version[1],
-            version[2],
-            _WORD_BITS,
-            board.name,
-        )
-        self._reply_with(wire.IDENTIFY, sequence, _REPLY + _IDENTIFY_BYTES)
+        self.board.write(buffer, n, later(self.board.received_us(), wire.TURNAROUND_US))
 
     def _answer_fault(self, sequence: int) -> None:
         s = self.drive.state
@@ -414,8 +386,8 @@ class Session:
             s[servo.FAULT_TIME],
             segments.counts_to_angle(s[servo.FAULT_POSITION], counts_per_turn),
             s[servo.FAULT_ERROR] >> 8,
-            _speed_to_angle(s[servo.FAULT_SPEED], counts_per_turn),
-            _clamp16(s[servo.FAULT_CURRENT]),
+            speed_to_angle(s[servo.FAULT_SPEED], counts_per_turn),
+            clamp16(s[servo.FAULT_CURRENT]),
             self.drive.segment,
             s[servo.FAULT_LATE],
         )

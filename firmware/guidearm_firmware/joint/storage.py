@@ -5,14 +5,14 @@ generation. Until its last byte is there the new set's CRC is wrong and the othe
 then on the new one does. The two slots wear alike.
 """
 
+from array import array
+
 import micropython
 
 from joint import frame, parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
-
     from joint.board_type import Board
 
 SLOTS = 2
@@ -48,6 +48,7 @@ class Storage:
         self._newest = SLOTS - 1
         # what is stored of each parameter of this table
         self._stored: "list[int | None]" = [None] * len(parameters.IDS)
+        self._kept = array("i", [0] * len(parameters.IDS))
         self._set = bytearray(parameters.SET_BYTES)
         self._read_back = bytearray(parameters.SET_BYTES)
         self._load()
@@ -80,6 +81,16 @@ class Storage:
             if self._stored[index] != values[index]:
                 count += 1
         return count
+
+    def keep(self, values: "array[int]", first: int, last: int) -> bool:
+        """Store the values from index `first` to `last`, leave all others as they are stored."""
+        kept = self._kept
+        changed = False
+        for index in range(len(kept)):
+            stored = self._stored[index]
+            kept[index] = values[index] if stored is None or first <= index <= last else stored
+            changed = changed or kept[index] != stored
+        return self.commit(kept) if changed else True
 
     def commit(self, values: "list[int] | array[int]") -> bool:
         """Store a set over the older copy; False if it does not read back as it was written.

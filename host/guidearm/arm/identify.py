@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
-from guidearm.errors import SilentJointError, VersionMismatchError
-from guidearm.link import JointBus
+from guidearm.errors import (
+    AddressError,
+    LinkError,
+    SilentBusError,
+    SilentJointError,
+    VersionMismatchError,
+)
+from guidearm.link import Found, JointBus, discover
 from guidearm.link.bus import version_text
 from guidearm_protocol import messages
 
@@ -44,8 +51,9 @@ class Identity:
 def identify_joints(bus: JointBus, count: int, nonce: int, port: str) -> tuple[Identity, ...]:
     """Identify the joints 1..count under one nonce and check that they fit host and each other.
 
-    Raises SilentJointError naming every joint that does not answer, VersionMismatchError where
-    protocol version, message table, encoder or arm differ.
+    Raises SilentBusError if nobody answers, AddressError where joints share an address,
+    SilentJointError naming every joint that does not answer, VersionMismatchError where protocol
+    version, message table, firmware, encoder or arm differ.
     """
     found: list[Identity] = []
     silent: list[int] = []
@@ -55,14 +63,51 @@ def identify_joints(bus: JointBus, count: int, nonce: int, port: str) -> tuple[I
         except SilentJointError:
             silent.append(number)
     if len(silent) == count:
-        raise SilentJointError(
+        raise SilentBusError(
             f"no joint answers on {port}: check that it is the arm's port, power and cable"
         )
     if silent:
+        _explain(bus, silent, count, port)
         raise SilentJointError(silent_text(silent, port) + ": check power, cable and address")
     for identity in found:
-        _check(identity, found[0])
+        _check(identity)
+    _check_arm(found)
     return tuple(found)
+
+
+def _explain(bus: JointBus, silent: list[int], count: int, port: str) -> None:
+    """Raise AddressError if joints that share or miss an address are why some are silent."""
+    try:
+        everybody = discover(bus)
+    except LinkError:
+        return  # too noisy to tell: then the silence is the news
+    shared = sorted({f.address for f in everybody if _sharing(everybody, f.address)})
+    if shared:
+        both = _sharing(everybody, shared[0])
+        ids = " and ".join(found.unique_id for found in both)
+        raise AddressError(
+            f"joints {ids} on {port} both have address {shared[0]}: give one of them another, "
+            f"guidearm address set {both[-1].unique_id} {_free(everybody, silent)}"
+        )
+    strays = [found for found in everybody if found.address > count]
+    if strays and not any(found.address in silent for found in everybody):
+        raise AddressError(
+            f"{silent_text(silent, port)}, but joint {strays[0].unique_id} has address "
+            f"{strays[0].address}: guidearm address set {strays[0].unique_id} {silent[0]}"
+        )
+
+
+def _sharing(everybody: tuple[Found, ...], address: int) -> list[Found]:
+    """Return the joints at an address if they are several."""
+    there = [found for found in everybody if found.address == address]
+    return there if len(there) > 1 else []
+
+
+def _free(everybody: tuple[Found, ...], silent: list[int]) -> int:
+    """Return the address to propose: one that the arm misses, or else any that nobody has."""
+    taken = {found.address for found in everybody}
+    every = [*silent, *range(1, messages.MAX_JOINTS + 1)]
+    return next(address for address in every if address not in taken)
 
 
 def identify(bus: JointBus, number: int, nonce: int) -> Identity:
@@ -95,7 +140,7 @@ def _dotted(numbers: dict[str, int], prefix: str) -> str:
     return ".".join(str(numbers[f"{prefix}_{part}"]) for part in ("major", "minor", "patch"))
 
 
-def _check(identity: Identity, first: Identity) -> None:
+def _check(identity: Identity) -> None:
     if identity.protocol != messages.PROTOCOL_VERSION:
         raise VersionMismatchError(
             version_text(identity.number, identity.protocol, identity.firmware)
@@ -106,16 +151,30 @@ def _check(identity: Identity, first: Identity) -> None:
             f"{identity.table_hash:08x}, this host {messages.table_hash():08x}: firmware and host "
             f"must be of one version: pip install guidearm=={identity.firmware}"
         )
-    if identity.arm_id != first.arm_id:
+    if identity.firmware != version("guidearm"):
         raise VersionMismatchError(
-            f"joint {identity.number} belongs to arm {identity.arm_id}, joint {first.number} to "
-            f"arm {first.arm_id}: set one arm_id on all joints of an arm"
+            f"joint {identity.number} has firmware {identity.firmware}, this host is "
+            f"{version('guidearm')}: firmware and host must be of one version: "
+            f"pip install guidearm=={identity.firmware}"
         )
     if identity.counts_per_turn < 1:
         raise VersionMismatchError(
             f"joint {identity.number} reports {identity.counts_per_turn} motor counts per turn: "
             "load its parameters"
         )
+
+
+def _check_arm(joints: list[Identity]) -> None:
+    """Refuse the joint of another arm: the one whose arm_id fewer joints have."""
+    ids = [joint.arm_id for joint in joints]
+    own = max(ids, key=lambda arm_id: (ids.count(arm_id), -ids.index(arm_id)))
+    for joint in joints:
+        if joint.arm_id != own:
+            raise VersionMismatchError(
+                f"joint {joint.number} ({joint.unique_id}) belongs to arm {joint.arm_id}, the "
+                f"others to arm {own}: if it was put into this arm on purpose, "
+                f"guidearm address set {joint.unique_id} {joint.number} --arm-id {own}"
+            )
 
 
 def silent_text(silent: list[int], port: str) -> str:

@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from guidearm.cli import joints, listing, move, run
+from guidearm.cli import address, joints, listing, move, run
 from guidearm.cli.group import CommandLine
 from guidearm.cli.options import VERBOSE, group_options
 from guidearm.cli.output import complain
@@ -44,6 +44,7 @@ guidearm = CommandLine(
         ),
     ],
     commands=[
+        address.address,
         joints.disable,
         joints.enable,
         joints.home,

@@ -29,17 +29,18 @@ class Survey:
 
 
 def survey(port: str, count: int) -> Survey:
-    """Ask at the addresses 1..count of a port.
+    """Ask at the addresses 1..count of a port, at another baud rate if nobody answers at this.
 
     Raises PortError, or VersionMismatchError for a joint that does not speak this protocol.
     """
     from guidearm.arm.identify import identify
     from guidearm.arm.state import joint_state
-    from guidearm.link import JointBus, open_port
+    from guidearm.link import JointBus, find_baud, open_port
     from guidearm_protocol import messages
 
     connection = open_port(port)
     try:
+        find_baud(connection)
         bus = JointBus(connection)
         nonce = 1 + int(connection.clock.now() * 1e6) % (messages.TIME_MODULUS - 1)
         identities: dict[int, Identity] = {}

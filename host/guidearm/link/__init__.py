@@ -12,6 +12,7 @@ from guidearm.link.bus import (
 )
 from guidearm.link.clock import Clock, SystemClock
 from guidearm.link.clock_sync import ClockSync, ClockValues
+from guidearm.link.discovery import Found, assign, discover, find_baud
 from guidearm.link.interrupt import deferred_interrupt
 from guidearm.link.port import DEFAULT_BAUD, Connection, Port, open_port
 
@@ -24,13 +25,17 @@ __all__ = [
     "ClockValues",
     "Connection",
     "CycleResult",
+    "Found",
     "JointBus",
     "Port",
     "SegmentPoint",
     "State",
     "SystemClock",
     "Tally",
+    "assign",
     "deferred_interrupt",
+    "discover",
+    "find_baud",
     "open_port",
     "read_balance",
     "refusal_text",

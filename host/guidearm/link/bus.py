@@ -117,8 +117,11 @@ class JointBus:
         self._tallies: dict[int, Tally] = {}
         self._broadcast_sequence = 0
         self._busy_until = 0.0
+        self._quiet = True  # the last exchange went as it should
         self._counters = BusCounters()
         self._byte_s = BITS_PER_BYTE / self._port.baud
+        self.port_name = self._port.name
+        self.baud = self._port.baud
         state_bytes = _REPLY_OVERHEAD_BYTES + messages.body_size(messages.STATE)
         self.slot_us = round(state_bytes * self._byte_s * 1e6) + messages.SLOT_GUARD_US
         self._port.discard_input()
@@ -209,7 +212,9 @@ class JointBus:
                 continue
             reply = self._unpack(answer)
             if reply is not None:
+                self._quiet = True
                 return reply
+        self._quiet = False
         self._counters.timeouts += 1
         if frame.address in self._tallies:
             self._tallies[frame.address].unanswered += 1
@@ -229,6 +234,35 @@ class JointBus:
                 self._count_sent(messages.BROADCAST)
                 end = self._send(self._broadcast_frame(message, packed))
         return end
+
+    def call(
+        self,
+        message: int,
+        values: Mapping[str, body.Value],
+        wait_s: float,
+        enough: int = messages.MAX_JOINTS,
+    ) -> list[tuple[int, body.Reply]]:
+        """Send a broadcast that joints answer as they like; return addresses and replies.
+
+        Waits for `wait_s` after its end, or until `enough` replies are there.
+        """
+        heard: list[tuple[int, body.Reply]] = []
+        packed = body.pack_request(message, values)
+        with deferred_interrupt():
+            self._counters.broadcasts += 1
+            self._count_sent(messages.BROADCAST)
+            frame = self._broadcast_frame(message, packed)
+            end = self._send(frame)
+            for answer in self._replies(end + wait_s + self._port.slack_s):
+                if (answer.sequence, answer.message) != (frame.sequence, frame.message):
+                    self._counters.unexpected += 1
+                    continue
+                reply = self._unpack(answer)
+                if reply is not None:
+                    heard.append((answer.address, reply))
+                if len(heard) >= enough:
+                    break
+        return heard
 
     def cycle(self, joints: int, segment: SegmentPoint | None = None) -> CycleResult:
         """Ask the joints in the mask `joints` for their states, giving them a segment if any.
@@ -264,6 +298,7 @@ class JointBus:
                     states[answer.address] = State(reply.boot, **body.integers(reply.values))
                 if answer.address == last:  # slots come in order of address
                     break
+        self._quiet = len(states) == len(waiting)
         for address in waiting - set(states):
             self._counters.missed_slots += 1
             if address in self._tallies:
@@ -286,8 +321,11 @@ class JointBus:
         return self._sequences[joint]
 
     def _send(self, frame: Frame) -> float:
+        """Put a frame on the bus; after a failure close whatever junk the receivers hold first."""
+        self._parser.feed(DELIMITER)
         self._clock.sleep_until(self._busy_until + IDLE_GAP_S)
-        self._busy_until = self._port.write(encode_frame(frame))
+        junk = b"" if self._quiet else DELIMITER
+        self._busy_until = self._port.write(junk + encode_frame(frame))
         return self._busy_until
 
     def _replies(self, deadline: float) -> Iterator[Frame]:
