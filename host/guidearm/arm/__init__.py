@@ -1,5 +1,7 @@
 """The arm: identity, state, drives, streamed moves, and the way in for a second shell."""
 
+from guidearm.arm.capture import Capture, CaptureSetup, JointTrace, capture_setup
+from guidearm.arm.capture_link import RobotLink
 from guidearm.arm.faults import FaultReport
 from guidearm.arm.holder import Holder, HolderClient, attach
 from guidearm.arm.identify import Identity
@@ -9,14 +11,19 @@ from guidearm.arm.streaming import MoveRecord, Segments
 
 __all__ = [
     "ArmState",
+    "Capture",
+    "CaptureSetup",
     "FaultReport",
     "Holder",
     "HolderClient",
     "Identity",
     "JointState",
+    "JointTrace",
     "MovePlanner",
     "MoveRecord",
     "Robot",
+    "RobotLink",
     "Segments",
     "attach",
+    "capture_setup",
 ]

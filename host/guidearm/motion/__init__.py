@@ -5,6 +5,7 @@ from guidearm.motion.limits import check_limits
 from guidearm.motion.line_move import LineMove, line_move
 from guidearm.motion.scurve import SCurve, plan_scurve
 from guidearm.motion.segments import Segments, hermite_segments
+from guidearm.motion.sine_move import SineMove, sine_move
 from guidearm.motion.trajectory import JoinedMotion, Trajectory, concatenate
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "LineMove",
     "SCurve",
     "Segments",
+    "SineMove",
     "Trajectory",
     "check_limits",
     "concatenate",
@@ -20,4 +22,5 @@ __all__ = [
     "joint_move",
     "line_move",
     "plan_scurve",
+    "sine_move",
 ]
