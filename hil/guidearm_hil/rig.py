@@ -21,6 +21,7 @@ from guidearm.link.port import Connection
 from guidearm_hil.bus import VirtualBus
 from guidearm_hil.exchange import JointProcess, JointSetup
 from guidearm_hil.gravity import Gravity
+from guidearm_hil.injections import WATCHDOG, plant_changes
 from guidearm_hil.joint_design import flash_image, plant_words, servo_parameters
 from guidearm_hil.noise import Noise, Wire
 from guidearm_protocol.messages import TIME_MODULUS
@@ -169,11 +170,23 @@ class VirtualArm:
         """Return the file that is the flash of a joint, counted from 1."""
         return self._setups[number - 1].flash
 
-    def reboot(self, number: int, *, power_cut_after: int = -1) -> None:
+    def inject(self, number: int, **values: float) -> None:
+        """Have something go wrong in a joint, counted from 1, from the coming advance on.
+
+        Names and units are those of `injections.WORDS`; each lasts until it is set back. Raises
+        InputError for a name that is none.
+        """
+        for word, value in plant_changes(values):
+            self.joints[number - 1].inject(word, value)
+
+    def reboot(
+        self, number: int, *, power_cut_after: int = -1, by_watchdog: bool = False
+    ) -> None:
         """Cut the power of a joint, counted from 1, and give it back.
 
         It boots with the flash it has, its boot count one up, at rest where its link is. Its power
-        fails again when it has erased and programmed `power_cut_after` bytes of flash.
+        fails again when it has erased and programmed `power_cut_after` bytes of flash. With
+        `by_watchdog` it finds that its watchdog was the reason.
         """
         joint = number - 1
         self.joints[joint].kill()
@@ -192,6 +205,11 @@ class VirtualArm:
             power_cut_after=power_cut_after,
         )
         self._booted_us[joint] = self.bus.time_us
+        if by_watchdog:
+            plant = list(self._setups[joint].plant)
+            for word, value in plant_changes({"inputs": WATCHDOG}):
+                plant[word] = value
+            self._setups[joint] = replace(self._setups[joint], plant=plant)
         self.joints[joint] = self._start(joint)
         self.bus.reconnect(joint, self.joints[joint])
 

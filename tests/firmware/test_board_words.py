@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from joint_bench import PLANT, ROOT
 
+from guidearm_hil import injections
 from guidearm_protocol import messages as wire
 from guidearm_protocol import parameters
 
@@ -48,6 +49,29 @@ def constants(path: Path) -> dict[str, int]:
 def test_the_rig_names_the_servos_words(path: Path, names: tuple[str, ...]) -> None:
     servo, other = constants(SERVO), constants(path)
     assert {name: other[name] for name in names} == {name: servo[name] for name in names}
+
+
+def test_injections_name_the_plants_words_and_the_servos_inputs() -> None:
+    plant, servo = constants(PLANT), constants(SERVO)
+    words = {
+        "friction_nm": "FRICTION",
+        "brake_torque_nm": "BRAKE_TORQUE",
+        "temperature_c": "WINDING_TEMPERATURE",
+        "supply_v": "SUPPLY_VOLTAGE",
+        "inputs": "FORCED_INPUTS",
+        "motor_encoder_frozen": "MOTOR_ENCODER_FROZEN",
+        "output_encoder_frozen": "OUTPUT_ENCODER_FROZEN",
+        "brake_jammed": "BRAKE_JAMMED",
+        "extra_load_nm": "EXTRA_LOAD",
+        "stop_lower_deg": "STOP_LOWER",
+        "stop_upper_deg": "STOP_UPPER",
+    }
+    for name, (word, _) in injections.WORDS.items():
+        assert word == plant[words[name]]
+    bits = {"LIMIT_LOWER": "LIMIT_LOWER", "LIMIT_UPPER": "LIMIT_UPPER", "WATCHDOG": "WATCHDOG"}
+    bits |= {f"{end}_ENCODER_ERROR": f"{end}_ENCODER" for end in ("MOTOR", "OUTPUT")}
+    for own, name in bits.items():
+        assert getattr(injections, own) == servo[f"INPUT_{name}"]
 
 
 def test_state_words_are_numbered_without_gap() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from guidearm.arm import faults, holder, streaming
-from guidearm.arm.identify import Identity, identify_joints, silent_text
+from guidearm.arm.identify import Identity, identify, identify_joints, silent_text
 from guidearm.arm.state import ArmState, JointState, joint_state
 from guidearm.errors import (
     GuideArmError,
@@ -44,6 +44,7 @@ SILENT_CYCLES = 5  # in a row, and for at least this long, make a joint silent
 SILENT_S = 0.05
 ALL_SILENT_S = 0.3  # then it is rather a busy computer, and the joints have queues to live on
 ENABLE_TIMEOUT_S = 1.0
+HOME_TIMEOUT_S = 120.0  # two turns at 10 deg/s, and then some
 REST_TIMEOUT_S = 3.0
 STOP_PERIOD_S = 0.05  # STOP is repeated until every joint has obeyed
 RESET_ROUNDS = 3  # a joint that still stops refuses, and may pull the line once more
@@ -92,9 +93,9 @@ class Robot:
         self._latest: dict[int, JointState] = {}
         self.bus = JointBus(connection)
         # fresh for every session and yet the same on a rig that repeats itself
-        nonce = 1 + int(self.clock.now() * 1e6) % (messages.TIME_MODULUS - 1)
+        self._nonce = 1 + int(self.clock.now() * 1e6) % (messages.TIME_MODULUS - 1)
         self.identities: tuple[Identity, ...] = identify_joints(
-            self.bus, len(model.lower), nonce, self.port_name
+            self.bus, len(model.lower), self._nonce, self.port_name
         )
         self.numbers = tuple(identity.number for identity in self.identities)
         self.sync = ClockSync(self.numbers)
@@ -127,9 +128,7 @@ class Robot:
         self._exchange(segment)
         if self._restarted:
             self.stop()
-            raise LinkError(
-                f"{_joints(sorted(self._restarted))} restarted: check its power, connect again"
-            )
+            raise self._restart_error()
         lost = [
             number
             for number in self.numbers
@@ -140,6 +139,9 @@ class Robot:
         if lost:
             self._silent |= set(lost)
             self.stop()
+            self._restarted |= {number for number in lost if self._has_rebooted(number)}
+            if self._restarted:
+                raise self._restart_error()
             raise SilentJointError(
                 f"{silent_text(lost, self.port_name)} any more; the other joints were stopped: "
                 "check power and cable, connect again"
@@ -178,6 +180,21 @@ class Robot:
             self._missed[number] = self._missed.get(number, 0) + 1 if missed else 0
         self.sync.add(
             result.instant, {number: told.received_us for number, told in result.states.items()}
+        )
+
+    def _has_rebooted(self, number: int) -> bool:
+        """Ask a joint that fell silent who it is: after a restart it has forgotten the session."""
+        try:
+            identity = identify(self.bus, number, self._nonce)
+        except LinkError:
+            return False
+        return identity.boot_count != self.identities[number - 1].boot_count
+
+    def _restart_error(self) -> LinkError:
+        who = _joints(sorted(self._restarted))
+        return LinkError(
+            f"{who} restarted and takes no further part; the other joints were stopped: check its "
+            "power, connect again"
         )
 
     def _silence(self, number: int) -> float:
@@ -313,10 +330,23 @@ class Robot:
             )
 
     def home(self) -> ArmState:
-        """Set every position by its absolute encoder; raises RefusedError if enabled."""
-        for number in self.numbers:
-            self.bus.request(number, messages.HOME)
-        return self._wait_for(lambda joint: joint.homed, ENABLE_TIMEOUT_S, "not homed")
+        """Set every position by its absolute encoder, or where there is none by its stop.
+
+        To find its stop a joint moves, slowly and with little torque, one after the other. Raises
+        RefusedError if enabled.
+        """
+        with self.guarded():
+            for number in self.numbers:
+                self.bus.request(number, messages.HOME)
+                self._sleep(WATCH_PERIOD_S)
+                self._wait_for(
+                    lambda joint, number=number: (
+                        joint.number != number or (joint.homed and not joint.moving)
+                    ),
+                    HOME_TIMEOUT_S,
+                    "not homed",
+                )
+        return self.state
 
     def reset_fault(self) -> ArmState:
         """Clear every latched fault; the joints stay off.
