@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from guidearm.cli import address, joints, listing, move, run
+from guidearm.cli import address, faults, joints, listing, move, run
 from guidearm.cli.group import CommandLine
 from guidearm.cli.options import VERBOSE, group_options
 from guidearm.cli.output import complain
@@ -47,6 +47,7 @@ guidearm = CommandLine(
         address.address,
         joints.disable,
         joints.enable,
+        faults.faults,
         joints.home,
         joints.reset_fault,
         joints.status,
