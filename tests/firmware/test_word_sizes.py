@@ -43,6 +43,36 @@ def test_a_scenario_gives_the_same_states_tick_by_tick(
     assert first["SET_POINT"].min() < 0 < first["SET_POINT"].max()
 
 
+HOMING: list[Step] = [
+    *(["home"], ["run", 900], ["enable", 0], ["run", 150], ["load", "MOTOR_ENCODER_FROZEN", 1]),
+    *(["load", "EXTRA_LOAD", -90_000], ["load", "FORCED_INPUTS", 16], ["run", 50]),
+    *(["reset_fault"], ["run", 2], ["load", "FORCED_INPUTS", 0], ["load", "BRAKE_JAMMED", 1]),
+    *(["run", 2], ["enable", 0], ["run", 400]),
+]
+
+
+def test_homing_against_a_stop_and_a_sticking_brake_give_the_same_states(
+    both: tuple[Interpreter, Interpreter],
+) -> None:
+    stop = -4 * 409_600 // 360
+    first, second = (
+        play(
+            HOMING,
+            digest=True,
+            load_nm=-12.0,
+            parameter_values={"has_absolute_encoder": 0, "home_position": stop},
+            plant_values={"OUTPUT_ENCODER_FROZEN": 1, "STOP_LOWER": stop * 1024},
+            on=on,
+        )
+        for on in both
+    )
+    assert first.answers == second.answers
+    assert first.state == second.state
+    assert first.crc == second.crc
+    assert set(first["FAULT"]) == {wire.NO_FAULT, wire.MOTOR_ENCODER, wire.BRAKE}
+    assert {5, 6} <= set(first["MODE"])
+
+
 def test_the_digest_sees_one_count(both: tuple[Interpreter, Interpreter]) -> None:
     del both
     one, other = (

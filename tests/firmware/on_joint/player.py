@@ -58,8 +58,8 @@ class Player:
         """Let time pass, with a host that is alive or not."""
         rows = array("i", [0] * (ticks * len(self.words)))
         if self.digest:
-            for _ in range(ticks):
-                self._ticks(1, alive, rows)
+            for tick in range(ticks):
+                self._ticks(1, alive, rows, tick * len(self.words))
                 self.crc = binascii.crc32(self.plant, binascii.crc32(self.state, self.crc))
         else:
             micropython.heap_lock()
@@ -69,9 +69,8 @@ class Player:
                 micropython.heap_unlock()
         self.rows.extend(rows)
 
-    def _ticks(self, ticks: int, alive: int, rows: array) -> None:
+    def _ticks(self, ticks: int, alive: int, rows: array, at: int = 0) -> None:
         s = self.state
-        at = 0
         for _ in range(ticks):
             if alive:
                 s[servo.LAST_FRAME] = self.plant[plant.CLOCK]
