@@ -129,9 +129,7 @@ class JointProcess:
         """Ask for an advance; `runs` are (us after its start of the last byte, bytes)."""
         payload = b"".join([_RUN.pack(at, len(data)) + data for at, data in runs])
         injections = b"".join([_INJECTION.pack(*change) for change in self._injections])
-        header = _HEADER.pack(
-            advance_us, load_mnm, inputs, len(payload), len(self._injections)
-        )
+        header = _HEADER.pack(advance_us, load_mnm, inputs, len(payload), len(self._injections))
         self._injections.clear()
         self._write(header + injections + payload)
 

@@ -196,9 +196,7 @@ class VirtualArm:
         setup = self._setups[joint]
         self._setups[joint] = replace(
             setup,
-            plant=plant_words(
-                self.arm, joint, q, load, int(self._rng.integers(-100000, 100000))
-            ),
+            plant=plant_words(self.arm, joint, q, load, int(self._rng.integers(-100000, 100000))),
             boot_count=(setup.boot_count + 1) & 0xFFFF,
             tick_phase_us=int(self._rng.integers(0, 1000)),
             clock_us=int(self._rng.integers(0, 1 << 30)),

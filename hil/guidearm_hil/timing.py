@@ -18,6 +18,7 @@ from guidearm.connection import robot_on
 from guidearm.geometry import Array
 from guidearm.kinematics import Arm
 from guidearm.motion import Segments, hermite_segments, joint_move
+from guidearm_hil.noise import Noise
 from guidearm_hil.rig import CLOCK_PPM, VirtualArm
 
 _GRID_S = 0.002
@@ -55,9 +56,15 @@ class _Run:
         return error
 
 
-def motion_timing(arm: Arm, seed: int, goal: ArrayLike = _GOAL) -> MotionTiming:
-    """Move all joints at full speed from home to `goal` (6,) rad on a seed's rig, and judge."""
-    perfect, real = (_run(arm, seed, goal, ppm) for ppm in (0, CLOCK_PPM))
+def motion_timing(
+    arm: Arm, seed: int, goal: ArrayLike = _GOAL, noise: Noise | None = None
+) -> MotionTiming:
+    """Move all joints at full speed from home to `goal` (6,) rad on a seed's rig, and judge.
+
+    The bus may be spoilt by `noise`.
+    """
+    perfect = _run(arm, seed, goal, 0, None)
+    real = _run(arm, seed, goal, CLOCK_PPM, noise)
     t = np.arange(0.0, real.segments.total_us * 1e-6, _GRID_S)
     _, speed = real.segments.evaluate(t * 1e6)
     late = real.error(t) - perfect.error(t)
@@ -75,8 +82,8 @@ def motion_timing(arm: Arm, seed: int, goal: ArrayLike = _GOAL) -> MotionTiming:
     )
 
 
-def _run(arm: Arm, seed: int, goal: ArrayLike, clock_ppm: int) -> _Run:
-    with VirtualArm(arm, seed, clock_ppm=clock_ppm) as virtual:
+def _run(arm: Arm, seed: int, goal: ArrayLike, clock_ppm: int, noise: Noise | None) -> _Run:
+    with VirtualArm(arm, seed, clock_ppm=clock_ppm, noise=noise) as virtual:
         robot = robot_on(virtual.connection(), arm)
         robot.enable()
         state = robot.hold(virtual.clock.now() + _REST_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import test_brake
+import test_discovery
 import test_drive_states
 import test_guards
 import test_segments
@@ -112,12 +113,20 @@ def keeps_the_state_machine() -> None:
     test_drive_states.test_an_event_in_every_situation(drive.RESUME)
 
 
+def keeps_its_address() -> None:
+    test_discovery.test_an_enabled_joint_keeps_its_address(True)
+
+
 def refuses_old_sequences() -> None:
     test_session.test_an_older_sequence_is_stale(999)
 
 
 SERVO, SUPERVISOR, FRAME = "joint/servo.py", "joint/supervisor.py", "joint/frame.py"
 SEGMENTS, SESSION, DRIVE = "joint/segments.py", "joint/session.py", "joint/drive.py"
+IDENTITY = "joint/identity.py"
+READDRESSED = """storing blocks the servo.
+        \"\"\"
+        if self.state[servo.MODE] != servo.OFF:"""
 BUGS = (
     Bug(
         "encoder sign",
@@ -312,6 +321,69 @@ BUGS = (
         "newer == 0 or newer >= _HALF",
         "newer == 0",
         refuses_old_sequences,
+    ),
+    Bug(
+        "old broadcast",
+        SESSION,
+        "(sequence - self.last_broadcast) & 0xFFFF >= _HALF",
+        "sequence < 0",
+        test_session.test_broadcasts_count_for_themselves,
+    ),
+    Bug(
+        "broadcast twice",
+        SESSION,
+        "elif sequence == self.last_broadcast:",
+        "elif sequence == -2:",
+        test_session.test_broadcasts_count_for_themselves,
+    ),
+    Bug(
+        "session of a stranger",
+        SESSION,
+        "if self.nonce < 0 or newer == 0",
+        "if newer == 0",
+        test_session.test_nothing_but_identify_and_stop_executes_before_a_session,
+    ),
+    Bug(
+        "stop by sequence",
+        SESSION,
+        "                self.drive.stop()  # whatever its sequence\n",
+        "                pass\n",
+        test_session.test_a_stop_executes_whatever_its_sequence_and_leaves_the_session_alone,
+    ),
+    Bug(
+        "counts kept",
+        SESSION,
+        "self.damaged = self.executed = self.repeated",
+        "self.damaged = self.repeated",
+        test_session.test_a_session_counts_from_its_first_frame,
+    ),
+    Bug(
+        "late slot",
+        SESSION,
+        "until(self.board.ticks_us(), slot) < -(wire.SLOT_GUARD_US // 2)",
+        "until(self.board.ticks_us(), slot) < -10000",
+        test_session.test_a_reply_that_would_run_into_the_next_slot_is_not_sent,
+    ),
+    Bug(
+        "one slot for all",
+        IDENTITY,
+        "return (h >> 3) % slots",
+        "return 3 % slots",
+        test_discovery.test_it_draws_a_slot_for_each_salt,
+    ),
+    Bug(
+        "another joint's address",
+        IDENTITY,
+        "return index == _UNIQUE_ID_BYTES",
+        "return index >= 0",
+        test_discovery.test_an_assignment_for_another_joint_is_not_mine,
+    ),
+    Bug(
+        "readdressed in motion",
+        DRIVE,
+        READDRESSED,
+        READDRESSED.replace("!= servo.OFF", "== -1"),
+        keeps_its_address,
     ),
     Bug(
         "slot by address",

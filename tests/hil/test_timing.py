@@ -10,6 +10,7 @@ import pytest
 from guidearm.kinematics import Arm, load_arm
 from guidearm_hil import timing
 from guidearm_hil.campaign import END_US, FOLLOWING_DEG, SETTLED_COUNTS, START_US, judge_timing
+from guidearm_hil.noise import Noise
 from guidearm_hil.rig import VirtualArm, build_virtual_image
 from guidearm_hil.timing import motion_timing
 
@@ -24,10 +25,21 @@ def test_six_joints_move_as_one() -> None:
     assert rows[0]["measured"] > 0.1 and rows[2]["measured"] > 0.001
 
 
-def late_joint(image: Path, arm: Arm, seed: int, *, clock_ppm: int) -> VirtualArm:
+@pytest.mark.parametrize("seed", [1, 2])
+def test_lost_and_damaged_frames_do_not_part_them(seed: int) -> None:
+    noise = Noise(corrupt=0.02, drop=0.03)
+    told = motion_timing(load_arm("guide6"), seed, noise=noise)
+    assert told.start_us <= START_US
+    assert told.end_us <= END_US
+    assert told.settled_counts <= SETTLED_COUNTS
+
+
+def late_joint(
+    image: Path, arm: Arm, seed: int, *, clock_ppm: int, noise: Noise | None
+) -> VirtualArm:
     """Start a virtual arm whose joint 4 starts too late, where clocks are not perfect."""
     images = {4: image} if clock_ppm else None
-    return VirtualArm(arm, seed, clock_ppm=clock_ppm, images=images)
+    return VirtualArm(arm, seed, clock_ppm=clock_ppm, images=images, noise=noise)
 
 
 def test_a_joint_that_starts_late_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

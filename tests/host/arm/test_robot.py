@@ -248,7 +248,7 @@ def test_a_stall_of_the_host_within_the_queue_costs_nothing(
 ) -> None:
     class Stall(InMidMove):
         def act(self) -> None:
-            robot.clock.sleep_until(robot.clock.now() + 0.25)
+            robot.clock.sleep_until(robot.clock.now() + 0.3)
 
     robot.enable()
     stall = Stall(robot, virtual_arm.arm.home, goal)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from guidearm.errors import LinkError, RefusedError, SilentJointError, VersionMismatchError
-from guidearm.link import Connection, JointBus, SegmentPoint, deferred_interrupt
+from guidearm.link import Connection, JointBus, SegmentPoint, Tally, deferred_interrupt
 from guidearm_protocol import body, messages
 from guidearm_protocol.frame import Frame, encode_frame, reply_frame
 from guidearm_protocol.stream import StreamParser
@@ -272,3 +272,83 @@ def test_nested_deferral_delivers_once_at_the_outer_end() -> None:
             os.kill(os.getpid(), signal.SIGINT)
         reached.append("after the inner block")
     assert reached == ["after the inner block"]
+
+
+def test_after_a_failure_a_delimiter_closes_what_the_joints_hold() -> None:
+    """A joint that heard a frame without its end would lose the next one with it."""
+    silent = [True]
+    sent: list[bytes] = []
+
+    def answer(frame: Frame) -> list[bytes]:
+        asked = frame.message == messages.HOME and not (silent and silent.pop())
+        return [ok(frame)] if asked else []
+
+    bus, port = bus_with(answer)
+    write = port.write
+
+    def listen(data: bytes) -> float:
+        sent.append(data)
+        return write(data)
+
+    port.write = listen
+    bus.request(2, messages.HOME)
+    bus.request(2, messages.HOME)
+    bus.cycle(0b10)
+    bus.broadcast(messages.CANCEL)
+    bus.broadcast(messages.CANCEL)
+    assert [data[:1] == b"\0" for data in sent] == [False, True, False, False, True, True]
+
+
+def test_bytes_without_an_end_do_not_spoil_the_next_reply() -> None:
+    junk = [b"\x15\x16"]
+    bus, _ = bus_with(lambda frame: [junk.pop()] if junk else [ok(frame)])
+    bus.request(2, messages.HOME)
+    counters = bus.counters
+    assert (counters.requests, counters.timeouts, sum(counters.damaged.values())) == (2, 1, 1)
+
+
+def test_each_joint_is_counted_from_its_first_frame_on() -> None:
+    lost = [True]
+
+    def answer(frame: Frame) -> list[bytes]:
+        if frame.message == messages.CYCLE:
+            return states_from(frame, 2)
+        if frame.address == messages.BROADCAST or (frame.message == messages.HOME and lost):
+            lost.clear()
+            return []
+        return [refusal(frame, messages.REFUSED)]
+
+    bus, _ = bus_with(answer)
+    bus.cycle(0b110)
+    for joint in (2, 3):
+        bus.identify(joint, 7)
+    bus.exchange(2, messages.HOME)
+    bus.cycle(0b110)
+    bus.broadcast(messages.CANCEL, times=3)
+    assert bus.tally(2) == Tally(sent=1 + 2 + 1 + 3, unanswered=1, missed_slots=0)
+    assert bus.tally(3) == Tally(sent=1 + 1 + 3, unanswered=0, missed_slots=1)
+    assert bus.tally(4) == Tally()
+    bus.identify(2, 7)
+    assert bus.tally(2).sent == 8
+    bus.identify(2, 8)
+    assert bus.tally(2).sent == 1
+
+
+def test_a_call_gathers_answers_until_they_are_enough() -> None:
+    found = {"unique_id": b"12345678", "arm_id": 3}
+
+    def answer(frame: Frame) -> list[bytes]:
+        packed = body.pack_reply(messages.DISCOVER, 3, found)
+        made = [
+            encode_frame(reply_frame(joint, frame.sequence, messages.DISCOVER, packed))
+            for joint in (1, 1, 5)
+        ]
+        stray = encode_frame(reply_frame(1, frame.sequence + 1, messages.DISCOVER, packed))
+        return [stray, *made]
+
+    bus, _ = bus_with(answer)
+    request = {"slots": 32, "slot_us": 270, "salt": 0}
+    told = bus.call(messages.DISCOVER, request, 0.01)
+    assert [(joint, reply.values) for joint, reply in told] == [(j, found) for j in (1, 1, 5)]
+    assert len(bus.call(messages.DISCOVER, request, 0.01, enough=1)) == 1
+    assert bus.counters.unexpected == 2
