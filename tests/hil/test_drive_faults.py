@@ -87,7 +87,7 @@ def test_a_fault_of_one_joint_stops_all_six(
 def test_a_joint_that_reboots_in_mid_move_is_named_and_never_rejoins_by_itself() -> None:
     with VirtualArm(ARM, 12) as rig:
         robot = robot_on(rig.connection(), ARM)
-        with pytest.raises(LinkError, match=r"joint 4 .*restarted"):
+        with pytest.raises(LinkError, match="joint 4 restarted"):
             in_mid_move(rig, robot, lambda: rig.reboot(4))
         assert rotors_rest(rig)
         with pytest.raises(LinkError, match="joint 4"):

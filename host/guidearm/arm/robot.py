@@ -191,7 +191,7 @@ class Robot:
         return identity.boot_count != self.identities[number - 1].boot_count
 
     def _restart_error(self) -> LinkError:
-        who = _joints(sorted(self._restarted))
+        who = ", ".join(f"joint {number}" for number in sorted(self._restarted))
         return LinkError(
             f"{who} restarted and takes no further part; the other joints were stopped: check its "
             "power, connect again"
