@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from guidearm.cli import address, faults, joints, listing, move, run
+from guidearm.cli import address, faults, joints, listing, move, run, trace
 from guidearm.cli.group import CommandLine
 from guidearm.cli.options import VERBOSE, group_options
 from guidearm.cli.output import complain
@@ -55,6 +55,7 @@ guidearm = CommandLine(
         listing.list_,
         move.move,
         run.run,
+        trace.trace,
     ],
     help="An open guide arm. Options may stand before or after a command.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

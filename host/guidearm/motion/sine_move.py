@@ -93,7 +93,7 @@ def sine_move(
         peak, allowed = np.degrees(np.max(np.abs(course))), np.degrees(limit[joint])
         if peak > allowed:
             raise LimitError(
-                f"{label}: {np.degrees(amplitude):g} deg at {frequency:g} Hz needs a {what} of "
-                f"{peak:.0f} {unit}, the joint has {allowed:.0f}: take less of either"
+                f"{label}: {np.degrees(amplitude):g} deg at {frequency:g} Hz needs {peak:.0f} "
+                f"{unit} of {what}, the joint has {allowed:.0f}: take less of either"
             )
     return move

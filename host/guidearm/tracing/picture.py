@@ -41,6 +41,14 @@ _WIDTH_IN, _LEFT_IN, _KEY_IN, _TOP_IN = 8.7, 1.05, 1.95, 1.45
 _PANEL_IN, _GAP_IN, _STRIP_IN, _FOOT_IN = 1.45, 0.28, 0.26, 0.6
 _MOVING = "#e3ebf1"
 _MODE_LOOK = {"run": ("#c9d8e4", INK), "ramp": ("#f2cdb4", INK), "seek": ("#c9d8e4", INK)}
+# panels show no less than this from bottom to top: what rests looks at rest
+_LEAST = {
+    "position, deg": 0.05,
+    "travel, deg": 0.05,
+    "speed, deg/s": 0.5,
+    "error, deg": 0.01,
+    "current, A": 0.5,
+}
 _DASHED = (0, (4, 1.6))
 
 
@@ -74,14 +82,14 @@ def draw_joint(
         current.plot(ms, v["current"], color=MEASURED, lw=1.4, zorder=3)
         _key(current, 0, "motor", MEASURED, "-")
         _say(current, 1, f"peak {_number(float(np.max(np.abs(v['current']))))} A")
-        labels = ("position, deg", "speed, deg/s", "following\nerror, deg", "current, A")
-        _dress(panels, ms, labels)
+        window = (float(ms[0]), float(ms[-1]))
+        _dress(panels, window, ("position, deg", "speed, deg/s", "error, deg", "current, A"))
         for axes in panels:
             for start, end, _ in spans:
                 axes.axvspan(start * 1e3, end * 1e3, color=_MOVING, lw=0.0, zorder=0)
         for start, end, name in spans:
             _name_span(position, start * 1e3, end * 1e3, name)
-        _modes(figure, ms, v["mode"])
+        _modes(figure, window, ms, v["mode"], "mode")
 
 
 def draw_arm(path: Path, traces: Sequence[JointTrace], words: Words) -> None:
@@ -107,11 +115,13 @@ def draw_arm(path: Path, traces: Sequence[JointTrace], words: Words) -> None:
             _key(panels[0], row, f"joint {trace.number}  {travel}\u00b0", colour, dash)
             peak = _number(float(np.max(np.abs(courses[2]))))
             _key(panels[2], row, f"peak {peak}\u00b0", colour, dash)
-        ms = (traces[0].time_s - zero) * 1e3
-        labels = ("travel, deg", "speed, deg/s", "following\nerror, deg", "current, A")
-        _dress(panels, ms, labels)
         first = min(traces, key=lambda trace: trace.trigger_s)
-        _modes(figure, (first.time_s - zero) * 1e3, first.values["mode"])
+        begin = min(float(trace.time_s[0]) for trace in traces)
+        end = max(float(trace.time_s[-1]) for trace in traces)
+        window = ((begin - zero) * 1e3, (end - zero) * 1e3)
+        _dress(panels, window, ("travel, deg", "speed, deg/s", "error, deg", "current, A"))
+        ms = (first.time_s - zero) * 1e3
+        _modes(figure, window, ms, first.values["mode"], f"mode of joint {first.number}")
 
 
 @contextmanager
@@ -169,9 +179,9 @@ def _margin(axes: Axes, height: float, words: str, colour: str) -> None:
     axes.text(1.0 + 0.44 / _WIDTH_IN, height, words, color=colour, **look)
 
 
-def _dress(panels: Sequence[Axes], ms: Array, labels: Sequence[str]) -> None:
+def _dress(panels: Sequence[Axes], window: tuple[float, float], labels: Sequence[str]) -> None:
     for axes, label in zip(panels, labels, strict=True):
-        axes.set_xlim(float(ms[0]), float(ms[-1]))
+        axes.set_xlim(*window)
         axes.margins(y=0.12)
         axes.set_ylabel(label)
         axes.yaxis.set_label_coords(-0.72 / _WIDTH_IN, 0.5)
@@ -179,6 +189,9 @@ def _dress(panels: Sequence[Axes], ms: Array, labels: Sequence[str]) -> None:
         axes.axvline(0.0, color=QUIET, lw=0.9, ls=(0, (1.5, 1.5)), zorder=2)
         axes.locator_params(axis="y", nbins=5)
         low, high = axes.get_ylim()
+        short = _LEAST[label] - (high - low)
+        if short > 0:
+            axes.set_ylim(low - short / 2, high + short / 2)
         if low < 0.0 < high:
             axes.axhline(0.0, color=HAIR, lw=0.8, zorder=1)
 
@@ -189,14 +202,14 @@ def _name_span(axes: Axes, start: float, end: float, name: str) -> None:
     axes.annotate(name, (0.5 * (start + end), 1.0), (0, 4), xycoords=transform, **look)
 
 
-def _modes(figure: Figure, ms: Array, mode: Array) -> None:
+def _modes(figure: Figure, window: tuple[float, float], ms: Array, mode: Array, words: str) -> None:
     """Draw the drive's modes as a strip that carries the time axis."""
     axes = place(figure, _LEFT_IN, _FOOT_IN, _WIDTH_IN, _STRIP_IN)
-    axes.set(xlim=(float(ms[0]), float(ms[-1])), ylim=(0.0, 1.0), yticks=[])
+    axes.set(xlim=window, ylim=(0.0, 1.0), yticks=[])
     axes.set_xlabel("time from the trigger, ms")
     axes.spines["left"].set_visible(False)
     edges = [0, *(np.flatnonzero(np.diff(mode)) + 1).tolist(), len(mode)]
-    span = float(ms[-1] - ms[0])
+    span = window[1] - window[0]
     for first, last in pairwise(edges):
         name = messages.MODES[int(mode[first])]
         begin, end = float(ms[first]), float(ms[min(last, len(ms) - 1)])
@@ -206,12 +219,11 @@ def _modes(figure: Figure, ms: Array, mode: Array) -> None:
         if (end - begin) / span * _WIDTH_IN > 0.1 * len(name):
             middle = 0.5 * (begin + end)
             axes.text(middle, 0.46, name, ha="center", va="center", color=colour, fontsize=9.0)
-    axes.text(
-        1.0 + 0.10 / _WIDTH_IN, 0.46, "mode", transform=axes.transAxes, va="center", color=QUIET
-    )
+    look = {"transform": axes.transAxes, "va": "center", "color": QUIET}
+    axes.text(1.0 + 0.10 / _WIDTH_IN, 0.46, words, **look)
 
 
 def _number(value: float, sign: bool = False) -> str:
-    """Write a number with three digits, and a real minus."""
-    digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1
+    """Write a number to the thousandth below 1, else to the hundredth, with a real minus."""
+    digits = 3 if abs(value) < 1 else 2
     return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "\u2212")

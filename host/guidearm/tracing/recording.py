@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,7 @@ def record_step(
         else f"settled {_ms(told.settling_s)} after the set-point"
     )
     words = Words(
-        f"Step of joint {joint} by {math.degrees(size):g}\u00b0".replace("-", "\u2212"),
+        _minus(f"Step of joint {joint} by {math.degrees(size):g}\u00b0"),
         f"Rise {_ms(told.rise_s)} (set-point {_ms(told.demand_rise_s)}), "
         f"lag {_ms(told.lag_s)}, overshoot {_deg(told.overshoot)} "
         f"({100 * told.overshoot / abs(size):.1f} %), {settled}, "
@@ -122,9 +123,12 @@ def record_sine(
     )
     words = Words(
         f"Sine of joint {joint}: {math.degrees(amplitude):g}\u00b0 at {frequency:g} Hz",
-        f"Gain {told.gain:.4f} ({20 * math.log10(told.gain):+.2f} dB), phase "
-        f"{math.degrees(told.phase):+.2f}\u00b0, following error at most {_deg(told.peak_error)}, "
-        f"rest {_deg(told.rest)} rms.".replace("-", "\u2212"),
+        _minus(
+            f"Gain {told.gain:.4f} ({20 * math.log10(told.gain):+.2f} dB), phase "
+            f"{math.degrees(told.phase):+.2f}\u00b0"
+        )
+        + f", following error at most {_deg(told.peak_error)}, "
+        f"rest {_deg(told.rest)} rms.",
         f"Position over set-point, from the sines that fit best over {periods} whole periods; "
         "the sine swells and fades over one period each. The rest is what fits no sine.",
     )
@@ -204,7 +208,7 @@ def _fault_recording(
     says = text[:1].upper() + text[1:]
     words = Words(
         f"Joint {recorded[0].joint}: {fault_name(recorded[0].fault)}",
-        says.replace("-", "\u2212") + ".",
+        _minus(says) + ".",
         f"Time 0 is the tick that latched the fault; {setup.before * setup.divider} ms before it "
         "were kept.",
         bad=True,
@@ -256,8 +260,13 @@ def _check_joint(robot: Robot, joint: int) -> None:
 
 
 def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.1f} ms".replace("-", "\u2212")
+    return _minus(f"{1e3 * seconds:.1f} ms")
 
 
 def _deg(angle: float) -> str:
-    return f"{math.degrees(angle):.3f}\u00b0".replace("-", "\u2212")
+    return _minus(f"{math.degrees(angle):.3f}\u00b0")
+
+
+def _minus(words: str) -> str:
+    """Give numbers a real minus, and leave hyphens alone."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\u2212", words)
