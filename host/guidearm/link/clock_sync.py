@@ -157,11 +157,13 @@ def _without_host_errors(host: _Vector, joints: _Vector) -> _Vector:
     centred = host - np.mean(host)
     variance = float(np.var(error)) / float(centred @ centred)  # of the common drift
     doubt = variance / (variance + COMMON_DRIFT**2)
-    least = min(abs(slope - 1) for slope in slopes)
-    beyond = _HIGHEST_DRIFT * DRIFT_UNIT + OUTLIER_SIGMAS * variance**0.5
-    if len(slopes) > 1 and least > beyond:
-        # no oscillators are off like this together, it is the host's time that went uneven: only
-        # how the joints differ is left, and the newest event to go by
+    most = _HIGHEST_DRIFT * DRIFT_UNIT
+    worst = max(abs(slope - 1) for slope in slopes)
+    apart = max(abs(slope - 1 - common) for slope in slopes)
+    beyond = most + OUTLIER_SIGMAS * variance**0.5  # what jitter of the host alone can do
+    if len(slopes) > 1 and worst > beyond and apart <= most:
+        # oscillators that agree with each other are not all off: it is the host's time that went
+        # uneven. Only how the joints differ is left, and the newest event to go by
         return (host - error + error[-1]) / (1 + common)
     return host - error - centred * (1 - 1 / (1 + doubt * common))
 
