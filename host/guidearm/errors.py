@@ -31,6 +31,10 @@ class CalibrationError(InputError):
     """A calibration is missing, unreadable or does not fit the arm."""
 
 
+class ConfigError(InputError):
+    """A configuration of the joints is unreadable, of another arm, or out of bounds."""
+
+
 class ArmDescriptionError(InputError):
     """An arm description file is unreadable or inconsistent."""
 

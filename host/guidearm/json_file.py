@@ -56,6 +56,12 @@ class Node:
             self.refuse(f'"{key}" is missing')
         return found
 
+    def members(self) -> dict[str, Node]:
+        """Return all members of an object."""
+        if not isinstance(self.value, dict):
+            self.refuse(f"expected an object, found {_kind(self.value)}")
+        return {name: self.member(name) for name in cast("dict[str, object]", self.value)}
+
     def items(self) -> list[Node]:
         """Return the items of a list."""
         if not isinstance(self.value, list):
@@ -80,6 +86,13 @@ class Node:
         if not math.isfinite(value):
             self.refuse("expected a finite number, found NaN or infinity")
         return value
+
+    def integer(self) -> int:
+        """Return a whole number, written as one."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int):
+            found = self.value if isinstance(self.value, float) else _kind(self.value)
+            self.refuse(f"expected a whole number, found {found}")
+        return self.value
 
     def array(self, *shape: int) -> NDArray[np.float64]:
         """Return nested lists of numbers of exactly `shape`; -1 leaves a length open."""

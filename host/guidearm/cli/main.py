@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from guidearm.cli import address, faults, joints, listing, move, run, trace
+from guidearm.cli import address, config, faults, joints, listing, move, run, trace
 from guidearm.cli.group import CommandLine
 from guidearm.cli.options import VERBOSE, group_options
 from guidearm.cli.output import complain
@@ -45,6 +45,7 @@ guidearm = CommandLine(
     ],
     commands=[
         address.address,
+        config.config,
         joints.disable,
         joints.enable,
         faults.faults,
