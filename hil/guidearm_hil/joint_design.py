@@ -57,14 +57,20 @@ class Drivetrain:
     brake_torque: float
 
 
+# turns at 180 deg/s on SUPPLY_V with torque to spare, within the servo's bounds of current and gain
+HEAVY = Drivetrain(2.0, 40e3, 6.6, 0.25, 5.0, 200.0)
 LARGE = Drivetrain(1.0, 20e3, 5.0, 0.5, 3.0, 120.0)
 SMALL = Drivetrain(0.1, 8e3, 2.5, 1.2, 0.5, 30.0)
+_HEAVY_FROM_NM = 100.0
 _LARGE_FROM_NM = 50.0
 
 
 def drivetrain(arm: Arm, joint: int) -> Drivetrain:
     """Return the size that fits the torque of joint 0..5."""
-    return LARGE if arm.torque[joint] >= _LARGE_FROM_NM else SMALL
+    torque = float(arm.torque[joint])
+    if torque >= _HEAVY_FROM_NM:
+        return HEAVY
+    return LARGE if torque >= _LARGE_FROM_NM else SMALL
 
 
 def servo_parameters(arm: Arm, joint: int, address: int, arm_id: int) -> list[int]:

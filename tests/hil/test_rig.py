@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from guidearm.arm import Robot
+from guidearm.connection import robot_on as connected
 from guidearm.errors import InputError, JointFaultError, SilentJointError
 from guidearm.geometry import Array
-from guidearm.kinematics import load_arm
+from guidearm.kinematics import arm_names, load_arm
 from guidearm.motion import hermite_segments, joint_move
 from guidearm.motion.segments import Segments
 from guidearm_hil.joint_design import RAD_PER_COUNT
@@ -72,6 +73,19 @@ def test_joints_are_genuine_and_each_is_another() -> None:
         assert len({identity.unique_id for identity in identities}) == 6
         # what the gears' transmission error leaves where the brakes hold the rotors
         assert np.abs(rig.true_joints(rig.clock.now()) - ARM.home).max() < 5e-4
+
+
+@pytest.mark.parametrize("name", arm_names())
+def test_every_arm_that_is_shipped_moves(name: str) -> None:
+    model = load_arm(name)
+    with VirtualArm(model, 4) as rig:
+        robot = connected(rig.connection(), model)
+        robot.enable()
+        goal = model.home + np.radians([20.0, -15.0, 15.0, 25.0, -20.0, 30.0])
+        record = robot.move_joints(goal, 1.0)
+        assert np.degrees(record.following_error).max() < 0.1
+        np.testing.assert_allclose(robot.state.q, goal, atol=np.radians(0.01))
+        np.testing.assert_allclose(rig.true_joints(rig.clock.now()), goal, atol=1e-3)
 
 
 def test_a_move_ends_where_it_should_in_truth() -> None:
