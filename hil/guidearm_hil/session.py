@@ -62,7 +62,7 @@ def load_inputs(setting: Setting) -> Task:
     if setting.image_uid is not None:
         plan = plan.on_image(setting.image_uid)
     task = Task(plan, registration)
-    registration.check_image(plan.image_uid)
+    _ = task.line  # refuses what cannot be the plan of this patient
     return task
 
 

@@ -99,9 +99,15 @@ def unknown_system(plan: dict[str, Any]) -> None:
     plan["markups"][0]["coordinateSystem"] = "XYZ"
 
 
+def swapped(plan: dict[str, Any]) -> None:
+    points = plan["markups"][0]["controlPoints"]
+    points[0]["label"], points[1]["label"] = points[1]["label"], points[0]["label"]
+
+
 def out_of_reach(plan: dict[str, Any]) -> None:
+    """To the patient's right, away from the arm."""
     for point in plan["markups"][0]["controlPoints"]:
-        point["position"][1] += 900.0
+        point["position"][0] -= 900.0
 
 
 def other_image(registration: dict[str, Any]) -> None:
@@ -125,6 +131,18 @@ def test_a_plan_that_cannot_be_used(
     assert (code, out) == (1, "")
     assert err.startswith("guidearm: plan.mrk.json: ") and says in err
     assert err.count("\n") == 1
+    assert not (tmp_path / "sessions").exists()
+
+
+def test_a_plan_that_would_be_approached_from_within_the_patient(
+    guidearm: Program, tmp_path: Path
+) -> None:
+    plan = changed("plan.mrk.json", tmp_path, swapped)
+    with pytest.raises(PlanError):
+        load_inputs(Setting(seed=1, plan=plan))
+    code, out, err = guidearm("demo", "--plan", plan)
+    assert (code, out) == (1, "")
+    assert "are entry and target swapped?" in err and err.count("\n") == 1
     assert not (tmp_path / "sessions").exists()
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from guidearm.errors import PlanError
 from guidearm.geometry import Array, angle_between, apply, frame_along
 from guidearm.mapping import Registration
 from guidearm.planning import Plan
@@ -67,11 +68,28 @@ class LineError:
 def planned_line(plan: Plan, registration: Registration) -> Line:
     """Bring a plan from image coordinates into the patient's frame.
 
-    Raises RegistrationError if the registration belongs to another image than the plan.
+    Raises RegistrationError if the registration belongs to another image than the plan, PlanError
+    if the guide would come from inside the patient.
     """
     registration.check_image(plan.image_uid)
     T_patient_image = registration.T_patient_image
-    return Line(apply(T_patient_image, plan.entry_image), apply(T_patient_image, plan.target_image))
+    line = Line(apply(T_patient_image, plan.entry_image), apply(T_patient_image, plan.target_image))
+    _check_side(line, plan.name)
+    return line
+
+
+def _check_side(line: Line, name: str) -> None:
+    """Refuse a line that begins behind the patient's marker.
+
+    The marker, the origin of the patient's frame, stands out of the body on the side that was
+    opened, so along the planned direction it comes before the entry. A line that passes fails with
+    its ends exchanged: the marker is then behind its beginning by more than the depth.
+    """
+    if line.entry @ line.direction <= 0.0:
+        raise PlanError(
+            f'the plan "{name}" would be approached from the side away from the reference marker: '
+            "are entry and target swapped?"
+        )
 
 
 def line_error(line: Line, T_patient_guide: Array, standoff_m: float = 0.0) -> LineError:

@@ -110,7 +110,7 @@ class Procedure:
         Raises GuideArmError, after the arm has stopped, when a step fails. A gate that does not
         pass is an outcome, not an error.
         """
-        line = self._task.line  # refuses a registration of another image before anything moves
+        line = self._task.line  # refuses a plan that is not this patient's before anything moves
         robot = self._robot
         try:
             robot.enable()

@@ -35,5 +35,5 @@ class Task:
 
     @cached_property
     def line(self) -> Line:
-        """The planned line in the patient's frame; raises RegistrationError for another image."""
+        """The planned line in the patient's frame; raises what `planned_line` raises."""
         return planned_line(self.plan, self.registration)

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guidearm.geometry import perturbation
-from guidearm.positioning import Line, line_error
+import guidearm_hil
+from guidearm.errors import PlanError
+from guidearm.geometry import apply, inverse, perturbation
+from guidearm.mapping import Registration, read_registration
+from guidearm.planning import Plan, read_plan
+from guidearm.positioning import Line, line_error, planned_line
 
+DATA = Path(guidearm_hil.__file__).parent / "data"
 LINE = Line(np.array([0.01, 0.02, 0.03]), np.array([0.02, -0.01, -0.01]))
 small = st.floats(-0.05, 0.05)
 
@@ -61,3 +68,52 @@ def test_poses_may_come_in_batches() -> None:
     np.testing.assert_allclose(many.entry[1], single.entry)
     np.testing.assert_allclose(many.target[1], single.target)
     assert many.depth_m.shape == many.angle_rad.shape == (2,)
+
+
+# ---- from the plan
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return read_plan(DATA / "plan.mrk.json")
+
+
+@pytest.fixture(scope="module")
+def registration() -> Registration:
+    return read_registration(DATA / "registration.json")
+
+
+def swapped(plan: Plan) -> Plan:
+    return replace(plan, entry_image=plan.target_image, target_image=plan.entry_image)
+
+
+def test_a_plan_is_brought_into_the_patients_frame(plan: Plan, registration: Registration) -> None:
+    line = planned_line(plan, registration)
+    T_image_patient = inverse(registration.T_patient_image)
+    np.testing.assert_allclose(apply(T_image_patient, line.entry), plan.entry_image, atol=1e-12)
+    np.testing.assert_allclose(apply(T_image_patient, line.target), plan.target_image, atol=1e-12)
+
+
+def test_a_plan_with_its_ends_swapped_is_refused(plan: Plan, registration: Registration) -> None:
+    with pytest.raises(PlanError) as told:
+        planned_line(swapped(plan), registration)
+    assert str(told.value) == (
+        'the plan "L3 left pedicle" would be approached from the side away from the reference '
+        "marker: are entry and target swapped?"
+    )
+
+
+@given(marker=st.tuples(small, small, small))
+def test_of_a_plan_and_its_swap_one_at_most_is_taken(
+    marker: tuple[float, float, float], plan: Plan, registration: Registration
+) -> None:
+    """Wherever the marker stands."""
+    shift = perturbation(np.array(marker), np.zeros(3))
+    moved = replace(registration, T_patient_image=shift @ registration.T_patient_image)
+    refused: list[PlanError] = []
+    for candidate in (plan, swapped(plan)):
+        try:
+            planned_line(candidate, moved)
+        except PlanError as error:
+            refused.append(error)
+    assert refused

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.text import Text
 
 from guidearm.errors import InputError
-from guidearm.geometry import Array
+from guidearm.geometry import Array, perturbation
 from guidearm.positioning import GuideMeasurement
 from guidearm.procedure import Motion, Outcome, Task
 from guidearm.procedure.pictures import Truth, draw_pictures
@@ -273,7 +273,11 @@ def test_view_is_the_surgeons(finished: Finished) -> None:
 def test_view_along_the_spine_has_the_front_up(finished: Finished) -> None:
     plan = finished.task.plan
     along = replace(plan, target_image=plan.entry_image + np.array([0.0, 0.0, 0.04]))
-    task = Task(along, finished.task.registration)
+    # With the patient's marker at the feet, where such a guide would come from.
+    registration = finished.task.registration
+    up = perturbation([0.0, 0.0, 0.3], np.zeros(3))
+    at_the_feet = replace(registration, T_patient_image=registration.T_patient_image @ up)
+    task = Task(along, at_the_feet)
     right, up, forward = in_image(task)
     assert np.cross(forward, up) == pytest.approx(right)
     assert up == pytest.approx([0.0, -1.0, 0.0], abs=1e-9)
