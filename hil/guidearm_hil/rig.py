@@ -112,7 +112,8 @@ class VirtualArm:
 
         Joint clocks are off by up to `clock_ppm`. Of joints by number from 1, `images` has the
         folders of those that run another firmware than the one built here, `addresses` and
-        `arm_ids` what others than their number and 0 they were given. `noise` spoils the bus.
+        `arm_ids` what others than their number and the arm's they were given. `noise` spoils the
+        bus.
         """
         self.arm = arm
         self.seed = seed
@@ -135,7 +136,7 @@ class VirtualArm:
             stack.callback(self._end_joints)
             for joint in range(len(start)):
                 flash = folder / f"flash{joint + 1}"
-                arm_id = (arm_ids or {}).get(joint + 1, 0)
+                arm_id = (arm_ids or {}).get(joint + 1, arm.arm_id)
                 values = servo_parameters(arm, joint, address_of[joint], arm_id)
                 flash.write_bytes(flash_image(values))
                 setup = JointSetup(
@@ -179,9 +180,7 @@ class VirtualArm:
         for word, value in plant_changes(values):
             self.joints[number - 1].inject(word, value)
 
-    def reboot(
-        self, number: int, *, power_cut_after: int = -1, by_watchdog: bool = False
-    ) -> None:
+    def reboot(self, number: int, *, power_cut_after: int = -1, by_watchdog: bool = False) -> None:
         """Cut the power of a joint, counted from 1, and give it back.
 
         It boots with the flash it has, its boot count one up, at rest where its link is. Its power

@@ -13,6 +13,7 @@ from guidearm.errors import (
     SilentJointError,
     VersionMismatchError,
 )
+from guidearm.kinematics import Arm, arm_names, load_arm
 from guidearm.link import Found, JointBus, discover
 from guidearm.link.bus import version_text
 from guidearm_protocol import messages
@@ -48,13 +49,15 @@ class Identity:
         }
 
 
-def identify_joints(bus: JointBus, count: int, nonce: int, port: str) -> tuple[Identity, ...]:
-    """Identify the joints 1..count under one nonce and check that they fit host and each other.
+def identify_joints(bus: JointBus, model: Arm, nonce: int, port: str) -> tuple[Identity, ...]:
+    """Identify an arm's joints under one nonce and check that they fit host, arm and each other.
 
     Raises SilentBusError if nobody answers, AddressError where joints share an address,
     SilentJointError naming every joint that does not answer, VersionMismatchError where protocol
-    version, message table, firmware, encoder or arm differ.
+    version, message table, firmware, encoder or arm differ. Joints that were given to no arm yet
+    (arm_id 0) fit any.
     """
+    count = len(model.lower)
     found: list[Identity] = []
     silent: list[int] = []
     for number in range(1, count + 1):
@@ -72,6 +75,7 @@ def identify_joints(bus: JointBus, count: int, nonce: int, port: str) -> tuple[I
     for identity in found:
         _check(identity)
     _check_arm(found)
+    _check_model(found[0].arm_id, model, port)
     return tuple(found)
 
 
@@ -175,6 +179,17 @@ def _check_arm(joints: list[Identity]) -> None:
                 f"others to arm {own}: if it was put into this arm on purpose, "
                 f"guidearm address set {joint.unique_id} {joint.number} --arm-id {own}"
             )
+
+
+def _check_model(arm_id: int, model: Arm, port: str) -> None:
+    """Refuse joints that were given to another arm than the one the host computes with."""
+    if arm_id in (0, model.arm_id):
+        return
+    theirs = next((name for name in arm_names() if load_arm(name).arm_id == arm_id), None)
+    raise VersionMismatchError(
+        f"the joints on {port} are those of {theirs or 'another arm'} (arm {arm_id}), not of "
+        f"{model.name} (arm {model.arm_id}): choose {f'--arm {theirs}' if theirs else 'its --arm'}"
+    )
 
 
 def silent_text(silent: list[int], port: str) -> str:

@@ -82,6 +82,7 @@ class Robot:
         self.clock: Clock = connection.clock
         self.port_name = connection.port.name
         self.slack_s = connection.port.slack_s
+        self.physical = connection.physical
         self._connection = connection
         self._plan_move = plan_move
         self._holder = served
@@ -95,7 +96,7 @@ class Robot:
         # fresh for every session and yet the same on a rig that repeats itself
         self._nonce = 1 + int(self.clock.now() * 1e6) % (messages.TIME_MODULUS - 1)
         self.identities: tuple[Identity, ...] = identify_joints(
-            self.bus, len(model.lower), self._nonce, self.port_name
+            self.bus, model, self._nonce, self.port_name
         )
         self.numbers = tuple(identity.number for identity in self.identities)
         self.sync = ClockSync(self.numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import pi
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,6 +54,16 @@ class Arm:
             a=np.array([0.0, g.a2, g.a3, 0.0, 0.0, 0.0]),
             alpha=np.array([0.5, 0.0, 0.0, 0.5, -0.5, 0.0]) * np.pi,
         )
+
+    @cached_property
+    def arm_id(self) -> int:
+        """What joints of this arm are marked with: 1..65535 from link lengths and joint limits.
+
+        Arms of one geometry and one range have one id, whatever their name; 0 is no arm's.
+        """
+        numbers = np.concatenate([self.chain.d, self.chain.a, self.lower, self.upper])
+        rounded = np.round(numbers * 1e6).astype("<i8")  # um and urad
+        return 1 + crc32(rounded.tobytes()) % 0xFFFF
 
     @cached_property
     def _bounds(self) -> list[tuple[float, float]]:

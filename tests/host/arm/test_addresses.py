@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def test_two_joints_with_one_address_are_named_with_the_command_that_parts_them(
         *_, unique_id, address = text.split()
         assert (unique_id in unique_ids[2:4], address) == (True, "4")
         assert f"guidearm address set {unique_id} 4" in text
-        assign(JointBus(arm.connection()), unique_id, 4, 0)
+        assign(JointBus(arm.connection()), unique_id, 4, ARM.arm_id)
         robot = robot_on(arm.connection(), ARM)
         assert {identity.unique_id for identity in robot.identities} == set(unique_ids)
 
@@ -102,9 +103,36 @@ def test_a_joint_of_another_arm_is_refused(foreign: int, unique_ids: list[str]) 
         assert f"joint {foreign} ({unique_ids[foreign - 1]}) belongs to arm 12" in str(
             refused.value
         )
-        command = f"guidearm address set {unique_ids[foreign - 1]} {foreign} --arm-id 0"
+        command = f"guidearm address set {unique_ids[foreign - 1]} {foreign} --arm-id {ARM.arm_id}"
         assert command in str(refused.value)
-        assign(JointBus(arm.connection()), unique_ids[foreign - 1], foreign, 0)
+        assign(JointBus(arm.connection()), unique_ids[foreign - 1], foreign, ARM.arm_id)
+        robot_on(arm.connection(), ARM)
+
+
+@pytest.mark.parametrize("name", ["ur5", "ur5e"])
+def test_joints_are_not_moved_as_another_arm(name: str) -> None:
+    model = load_arm(name)
+    with (
+        VirtualArm(ARM, 3) as arm,
+        pytest.raises(
+            VersionMismatchError,
+            match=rf"are those of guide6 \(arm {ARM.arm_id}\), not of {name} "
+            rf"\(arm {model.arm_id}\): choose --arm guide6",
+        ),
+    ):
+        robot_on(arm.connection(), model)
+
+
+def test_joints_of_an_arm_that_is_not_shipped() -> None:
+    own = dataclasses.replace(ARM, name="own", lower=ARM.lower * 0.9)
+    with VirtualArm(own, 3) as arm:
+        with pytest.raises(VersionMismatchError, match=r"those of another arm .*choose its --arm"):
+            robot_on(arm.connection(), ARM)
+        robot_on(arm.connection(), own)
+
+
+def test_joints_that_were_given_to_no_arm_fit_any() -> None:
+    with VirtualArm(ARM, 3, arm_ids=dict.fromkeys(range(1, 7), 0)) as arm:
         robot_on(arm.connection(), ARM)
 
 

@@ -43,6 +43,22 @@ def test_the_known_arms_load() -> None:
         assert is_transform(arm.T_flange_arm_marker)
 
 
+def test_an_arms_id_follows_geometry_and_range_not_the_name(description: Path) -> None:
+    ids = [load_arm(name).arm_id for name in arm_names()]
+    assert len({0, *ids}) == 4
+    assert max(ids) <= 0xFFFF
+
+    def told(text: str) -> int:
+        description.write_text(text)
+        return load_arm(description).arm_id
+
+    guide6 = load_arm("guide6").arm_id
+    assert told(GUIDE6.replace('name = "guide6"', 'name = "mine"')) == guide6
+    assert told(GUIDE6.replace("torque_nm = 80", "torque_nm = 70")) == guide6
+    assert told(GUIDE6.replace("d_m = 0.12", "d_m = 0.121")) != guide6
+    assert told(GUIDE6.replace("lower_deg = -175", "lower_deg = -170")) != guide6
+
+
 def test_the_guide_arm_is_light_and_points_down_at_home() -> None:
     arm = load_arm("guide6")
     assert 11.0 < arm.mass.sum() < 13.0
