@@ -110,6 +110,16 @@ def out_of_reach(plan: dict[str, Any]) -> None:
         point["position"][0] -= 900.0
 
 
+def wide(registration: dict[str, Any]) -> None:
+    """So that a plan may lie far away."""
+    for point in registration["fiducials_image_mm"]:
+        point[0] *= 20.0
+
+
+def labelled_ras(plan: dict[str, Any]) -> None:
+    plan["markups"][0]["coordinateSystem"] = "RAS"
+
+
 def other_image(registration: dict[str, Any]) -> None:
     registration["image"]["frameOfReferenceUID"] = "2.25.1"
 
@@ -134,15 +144,23 @@ def test_a_plan_that_cannot_be_used(
     assert not (tmp_path / "sessions").exists()
 
 
-def test_a_plan_that_would_be_approached_from_within_the_patient(
-    guidearm: Program, tmp_path: Path
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (swapped, "are entry and target swapped?"),
+        (labelled_ras, "are its coordinates LPS or RAS as the file says"),
+    ],
+)
+def test_a_plan_that_cannot_be_this_patients(
+    guidearm: Program, tmp_path: Path, change: Change, says: str
 ) -> None:
-    plan = changed("plan.mrk.json", tmp_path, swapped)
+    plan = changed("plan.mrk.json", tmp_path, change)
     with pytest.raises(PlanError):
         load_inputs(Setting(seed=1, plan=plan))
     code, out, err = guidearm("demo", "--plan", plan)
     assert (code, out) == (1, "")
-    assert "are entry and target swapped?" in err and err.count("\n") == 1
+    assert err.startswith('guidearm: the plan "L3 left pedicle" ') and says in err
+    assert err.count("\n") == 1
     assert not (tmp_path / "sessions").exists()
 
 
@@ -189,7 +207,9 @@ def test_a_session_folder_in_use_is_left_alone(guidearm: Program, tmp_path: Path
 def test_a_plan_out_of_reach_moves_nothing(tmp_path: Path) -> None:
     """In a process of its own, as a user runs it."""
     plan = changed("plan.mrk.json", tmp_path, out_of_reach)
+    registration = changed("registration.json", tmp_path, wide)
     command = [sys.executable, "-m", "guidearm", "demo", "--seed", "1", "--plan", str(plan)]
+    command += ["--registration", str(registration)]
     ended = subprocess.run(
         [*command, "--out", str(tmp_path / "s"), "--json"],
         capture_output=True,

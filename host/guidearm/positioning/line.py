@@ -7,6 +7,7 @@ fixed basis `Line.plane`, so that vectors and 2x2 covariances of all contributio
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,14 @@ from guidearm.errors import PlanError
 from guidearm.geometry import Array, angle_between, apply, frame_along
 from guidearm.mapping import Registration
 from guidearm.planning import Plan
+
+FARTHEST = 2.0
+"""Of a planned point from the fiducials' centroid, in root mean square radii of the fiducials.
+
+For fiducials spread alike in all directions the registration error there is sqrt(1 + 2^2) = 2.2
+times that at the centroid (Fitzpatrick, West and Maurer, 1998): the image was not registered for
+a point so far out, and the file was most likely read in the wrong axes.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +78,29 @@ def planned_line(plan: Plan, registration: Registration) -> Line:
     """Bring a plan from image coordinates into the patient's frame.
 
     Raises RegistrationError if the registration belongs to another image than the plan, PlanError
-    if the guide would come from inside the patient.
+    if the plan lies far from the fiducials or the guide would come from inside the patient.
     """
     registration.check_image(plan.image_uid)
+    _check_region(plan, registration)
     T_patient_image = registration.T_patient_image
     line = Line(apply(T_patient_image, plan.entry_image), apply(T_patient_image, plan.target_image))
     _check_side(line, plan.name)
     return line
+
+
+def _check_region(plan: Plan, registration: Registration) -> None:
+    """Refuse a plan with a point farther than FARTHEST radii from the registration's fiducials."""
+    centroid = registration.fiducials_image.mean(axis=0)
+    spread = registration.fiducials_image - centroid
+    limit_m = FARTHEST * float(np.linalg.norm(spread)) / math.sqrt(len(spread))
+    for end, point in (("entry", plan.entry_image), ("target", plan.target_image)):
+        distance_m = float(np.linalg.norm(point - centroid))
+        if not distance_m <= limit_m:
+            raise PlanError(
+                f'the plan "{plan.name}" has its {end} {distance_m * 1e3:.0f} mm from the centre '
+                f"of the registration's fiducials, {limit_m * 1e3:.0f} mm is allowed: are its "
+                "coordinates LPS or RAS as the file says, and is it on this patient's image?"
+            )
 
 
 def _check_side(line: Line, name: str) -> None:

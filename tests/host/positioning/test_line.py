@@ -103,6 +103,37 @@ def test_a_plan_with_its_ends_swapped_is_refused(plan: Plan, registration: Regis
     )
 
 
+def test_a_plan_in_the_wrong_axes_is_refused(plan: Plan, registration: Registration) -> None:
+    flip = np.array([-1.0, -1.0, 1.0])
+    mislabelled = replace(
+        plan, entry_image=flip * plan.entry_image, target_image=flip * plan.target_image
+    )
+    with pytest.raises(PlanError) as told:
+        planned_line(mislabelled, registration)
+    assert str(told.value) == (
+        'the plan "L3 left pedicle" has its entry 138 mm from the centre of the registration\'s '
+        "fiducials, 116 mm is allowed: are its coordinates LPS or RAS as the file says, and is it "
+        "on this patient's image?"
+    )
+
+
+def test_entry_and_target_both_lie_among_the_fiducials(
+    plan: Plan, registration: Registration
+) -> None:
+    """Up to twice their radius from their centre, in any direction."""
+    centroid = registration.fiducials_image.mean(axis=0)
+    spread = registration.fiducials_image - centroid
+    radius_m = float(np.linalg.norm(spread)) / math.sqrt(len(spread))
+    far = centroid + 2.0 * radius_m * plan.direction
+    near = far - 0.04 * plan.direction
+    planned_line(
+        replace(plan, entry_image=near, target_image=far - 1e-6 * plan.direction), registration
+    )
+    beyond = far + 1e-3 * plan.direction
+    with pytest.raises(PlanError, match="has its target 117 mm from"):
+        planned_line(replace(plan, entry_image=near, target_image=beyond), registration)
+
+
 @given(marker=st.tuples(small, small, small))
 def test_of_a_plan_and_its_swap_one_at_most_is_taken(
     marker: tuple[float, float, float], plan: Plan, registration: Registration
