@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,8 @@ from guidearm.errors import LinkError
 
 if TYPE_CHECKING:
     from guidearm_tools.bench.rows import Row
+
+ENTRY_POINTS = "guidearm.benches"
 
 
 @click.command("link")
@@ -63,10 +66,25 @@ def _show(settings: Settings, rows: list[Row], **more: object) -> None:
     remark(f"all {len(rows)} within their bounds")
 
 
-bench = Group(
+class _Bench(Group):
+    """Its own benches, and those that a rig registers."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names."""
+        others = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
+        return sorted({*super().list_commands(ctx), *others})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a bench; a rig's is loaded when it is asked for."""
+        for entry in entry_points(group=ENTRY_POINTS, name=cmd_name):
+            return entry.load()
+        return super().get_command(ctx, cmd_name)
+
+
+bench = _Bench(
     "bench",
     params=group_options(),
     commands=[codec, link],
-    help="Measure the link and its codecs.",
+    help="Measure the link, its codecs and the firmware.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
