@@ -11,7 +11,7 @@ import click
 
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import print_json
-from guidearm.errors import InputError
+from guidearm.errors import OptionError
 
 if TYPE_CHECKING:
     from guidearm_hil.session import Setting
@@ -113,7 +113,7 @@ def _many(setting: Setting, out: Path | None, as_json: bool, *, seeds: range) ->
     from guidearm_hil.campaign import run_campaign
 
     if out is not None:
-        raise InputError("--out is for one session: a table of seeds keeps no folders")
+        raise OptionError("--out is for one session: a table of seeds keeps no folders")
     with click.progressbar(length=len(seeds), label="seeds", file=sys.stderr) as bar:
         result = run_campaign(setting, seeds, lambda: bar.update(1))
     if as_json:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from guidearm.errors import InputError
+from guidearm.errors import OptionError
 from guidearm.geometry import Array
 from guidearm.kinematics import Arm, load_arm
 from guidearm.link.port import Connection
@@ -256,11 +256,13 @@ class _OwningPort(RigPort):
 def open_virtual(url: str, host_baud: int = BAUD) -> Connection:
     """Open `virtual:`, `virtual:seed=N`, `virtual:seed=N&arm=NAME&baud=B` in virtual time.
 
-    `baud` is what the joints speak, `host_baud` what the host's port is set to. Raises InputError
-    naming the first option that is unknown or not a number.
+    A comma may stand for the &, which shells want quoted. `baud` is what the joints speak,
+    `host_baud` what the host's port is set to. Raises OptionError naming the
+    first option that is unknown or not a number.
     """
     seed, baud, name = 0, BAUD, "guide6"
-    for key, value in parse_qsl(url.partition(":")[2], keep_blank_values=True):
+    options = url.partition(":")[2].replace(",", "&")
+    for key, value in parse_qsl(options, keep_blank_values=True):
         try:
             if key == "seed":
                 seed = int(value)
@@ -269,9 +271,11 @@ def open_virtual(url: str, host_baud: int = BAUD) -> Connection:
             elif key == "arm":
                 name = value
             else:
-                raise InputError(f"{url}: unknown option {key!r}: use seed, arm or baud")
+                raise OptionError(
+                    f"{url}: unknown option {key!r}: use seed, arm or baud, a comma between them"
+                )
         except ValueError:
-            raise InputError(f"{url}: {key}={value} is not a whole number") from None
+            raise OptionError(f"{url}: {key}={value} is not a whole number") from None
     arm = VirtualArm(load_arm(name), seed, baud=baud)
     arm.port.set_baud(host_baud)
     return Connection(_OwningPort(arm), arm.clock)

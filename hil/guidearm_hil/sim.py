@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,11 +110,13 @@ def _announce(running: RealTimeArm, settings: Settings, calibrations: Path | Non
         f"  guidearm{chosen} enable",
         f"  guidearm{chosen} move joints {posture}",
     ]
-    if calibrations is not None:
-        lines.append(
-            f"  guidearm{chosen} --tracker {tracker} --data {calibrations} "
-            "run PLAN --registration FILE"
-        )
+    data = files("guidearm_hil") / "data"
+    lines += [
+        f"  guidearm{chosen} --tracker {tracker} --data {calibrations or 'DIR'} run "
+        f"{data / 'plan.mrk.json'} --registration {data / 'registration.json'}",
+    ]
+    if calibrations is None:
+        lines.append("  (DIR: tool calibrations; guidearm sim --calibrations DIR writes them)")
     lines.append("Ctrl-C here ends it.")
     click.echo("\n".join(lines))
 

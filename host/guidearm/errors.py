@@ -1,8 +1,8 @@
 """Every error a user can meet, as one small hierarchy.
 
 Each message is one line that says what happened, where, and what to do about it. The command
-line prints that line and exits with 1; scripts catch `GuideArmError` or the subclass they can
-handle.
+line prints that line and exits with `exit_code`; scripts catch `GuideArmError` or the subclass
+they can handle.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ class GuideArmError(Exception):
 
     told = False
     """Set once a person has read it."""
+    exit_code = 1
+    """What the program ends with."""
 
 
 class InputError(GuideArmError):
     """A file or value from the user cannot be used."""
+
+
+class OptionError(InputError):
+    """An option that is needed is missing, unknown, or none of its values."""
+
+    exit_code = 2
 
 
 class PlanError(InputError):
@@ -37,6 +45,12 @@ class ConfigError(InputError):
 
 class ArmDescriptionError(InputError):
     """An arm description file is unreadable or inconsistent."""
+
+
+class UnknownArmError(ArmDescriptionError):
+    """No arm is called so."""
+
+    exit_code = 2
 
 
 class KinematicsError(GuideArmError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from guidearm.cli.output import complain
+from guidearm.cli.output import complain, remark
 from guidearm.errors import GuideArmError, PortError, PortInUseError
 
 if TYPE_CHECKING:
@@ -61,6 +61,13 @@ def opened(settings: Settings) -> Generator[Robot]:
             if live
             else "stopped by Ctrl-C; the arm is at rest"
         ) from None
+
+
+def authorise(robot: Robot) -> None:
+    """Enable an arm that lives in this process: nobody can have given `enable` before."""
+    if not robot.physical:
+        robot.enable()
+        remark(f"{robot.port_name} begins and ends with this command: enabled for it")
 
 
 def ask_holder(

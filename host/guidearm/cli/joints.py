@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from guidearm.cli.access import ask_holder, opened, patiently
 from guidearm.cli.link import show_link
 from guidearm.cli.options import Settings, with_settings
-from guidearm.cli.output import remark, show_state
+from guidearm.cli.output import remark, show_state, show_way_out
 from guidearm.errors import GuideArmError, SilentJointError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def _look(settings: Settings) -> None:
     told = ask_holder(settings)
     if told is not None:
         show_state(settings, told, held=True)
+        show_way_out(told["joints"])
         return
     try:
         with guidearm.connect(settings.port, settings.arm) as robot:
@@ -50,6 +51,7 @@ def _look(settings: Settings) -> None:
     show_state(settings, {"port": settings.port, **state.as_dict()}, held=False, causes=causes)
     for cause in causes:
         remark(cause)
+    show_way_out(state.as_dict()["joints"])
 
 
 @click.command()
@@ -75,7 +77,11 @@ def disable(settings: Settings) -> None:
 @with_settings
 def reset_fault(settings: Settings) -> None:
     """Clear latched faults; the joints stay off."""
-    _do(settings, lambda robot: robot.reset_fault(), "no fault is latched")
+    with opened(settings) as robot:
+        latched = [f"joint {j.number}: {j.fault_name}" for j in robot.state.joints if j.fault]
+        state = robot.reset_fault()
+    show_state(settings, {"port": settings.port, **state.as_dict()})
+    remark(f"cleared {'; '.join(latched)}" if latched else "no fault is latched")
 
 
 @click.command()
@@ -95,17 +101,17 @@ def stop(settings: Settings) -> None:
 
     If another guidearm holds the port, it does so at once.
     """
-    patiently(lambda: _stop(settings))
+    joints = patiently(lambda: _stop(settings))
     remark("stopped; all joints are at rest")
+    show_way_out(joints)
 
 
-def _stop(settings: Settings) -> None:
+def _stop(settings: Settings) -> list[dict[str, Any]]:
     told = ask_holder(settings, lambda holder: holder.stop())
-    if told is not None:
-        show_state(settings, told, held=True)
-    else:
-        state = _stop_ourselves(settings)
-        show_state(settings, {"port": settings.port, **state.as_dict()}, held=False)
+    held = told is not None
+    state: dict[str, Any] = _stop_ourselves(settings).as_dict() if told is None else told
+    show_state(settings, {"port": settings.port, **state}, held=held)
+    return state["joints"]
 
 
 def _stop_ourselves(settings: Settings) -> ArmState:

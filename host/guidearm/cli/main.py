@@ -91,12 +91,19 @@ def _run(arguments: list[str]) -> int:
         if verbose:
             traceback.print_exception(error)
         complain(error)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt as interrupt:
         click.echo(f"guidearm: {str(interrupt) or 'stopped by Ctrl-C'}", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone: nobody is left to tell
+        return 1
+    except Exception as error:
+        # a bug of ours: nobody but whoever asks for it wants to see where
+        if verbose:
+            traceback.print_exception(error)
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        click.echo(f"guidearm: internal error: {what} (use -v for details)", err=True)
         return 1
 
 

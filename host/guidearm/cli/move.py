@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guidearm.cli.access import opened
+from guidearm.cli.access import authorise, opened
 from guidearm.cli.group import Group
 from guidearm.cli.options import Settings, group_options, with_settings
 from guidearm.cli.output import print_json, progress, remark, table
@@ -25,7 +25,7 @@ move = Group("move", params=group_options(), help="Move the arm; Ctrl-C stops it
 _speed = click.option(
     "--speed",
     type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
+    default=0.5,
     show_default=True,
     help="Share of full speed.",
 )
@@ -142,6 +142,7 @@ def _carry_out(settings: Settings, robot: Robot, plan: Planner) -> None:
     from guidearm.motion import hermite_segments
 
     plan(robot.state.q_demand)  # a refusal changes nothing
+    authorise(robot)
     start = robot.resume()
     motions = plan(start.q_demand)
     _announce(start, motions)

@@ -71,6 +71,18 @@ def show_state(settings: Settings, state: Mapping[str, Any], **more: object) -> 
         print_json({**state, **more})
     else:
         click.echo(joint_table(state["joints"]))
+        if any(_waits(joint) for joint in state["joints"]):
+            click.echo("enabled; brakes closed until the next move")
+
+
+def _waits(joint: Mapping[str, Any]) -> bool:
+    return joint["state"] == "switched on" and "authorised" in joint["flags"]
+
+
+def show_way_out(joints: Iterable[Mapping[str, Any]]) -> None:
+    """Tell what to do about faults, if any is latched."""
+    if any(joint["fault"] not in (None, "none") for joint in joints):
+        remark("guidearm faults: what happened and what to do; guidearm reset-fault: clear it")
 
 
 @contextmanager

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from guidearm.cli.access import opened
+from guidearm.cli.access import authorise, opened
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import print_json, remark
-from guidearm.errors import GateError, TrackingError
+from guidearm.errors import CalibrationError, GateError, OptionError
+
+if TYPE_CHECKING:
+    from guidearm.procedure import ToolCalibration
 
 
 @click.command()
@@ -22,6 +26,7 @@ from guidearm.errors import GateError, TrackingError
     metavar="FILE",
     help="Where the image lies on the patient.",
 )
+@click.option("--line", metavar="NAME", help="Which line of the plan, if it has several.")
 @click.option("--image-uid", metavar="UID", help="The image the plan was drawn on, if it is mute.")
 @click.option(
     "--speed",
@@ -32,7 +37,12 @@ from guidearm.errors import GateError, TrackingError
 )
 @with_settings
 def run(
-    settings: Settings, plan: Path, registration: Path, image_uid: str | None, speed: float
+    settings: Settings,
+    plan: Path,
+    registration: Path,
+    line: str | None,
+    image_uid: str | None,
+    speed: float,
 ) -> None:
     """Bring the guide onto a plan and judge it.
 
@@ -40,24 +50,24 @@ def run(
 
     Needs --port, --tracker and the tool calibrations in --data, where the session is recorded.
     """
-    from guidearm.calibration import MountRepeatability, read_guide, read_hand_eye
     from guidearm.mapping import read_registration
     from guidearm.planning import read_plan
-    from guidearm.procedure import Journal, Procedure, Task, ToolCalibration
+    from guidearm.procedure import Journal, Procedure, Task
     from guidearm.procedure.pictures import draw_pictures
     from guidearm.procedure.summary import summarize
     from guidearm.tracking import open_tracker
 
-    planned = read_plan(plan)
+    if settings.tracker is None:
+        raise OptionError("no tracker given: use --tracker igtl://HOST:PORT")
+    planned = read_plan(plan, line)
     if image_uid is not None:
         planned = planned.on_image(image_uid)
     task = Task(planned, read_registration(registration))
     _ = task.line  # a registration of another image ends here, before any port is opened
     folder = settings.data_dir
-    tools = ToolCalibration(read_hand_eye(folder), read_guide(folder), MountRepeatability())
-    if settings.tracker is None:
-        raise TrackingError("no tracker given: use --tracker igtl://HOST:PORT")
+    tools = _tools(folder)
     with opened(settings) as robot:
+        authorise(robot)
         tracker = open_tracker(settings.tracker, now=robot.clock.now)
         session = folder / "sessions" / time.strftime("%Y%m%d-%H%M%S")
         journal = Journal(session)
@@ -76,3 +86,23 @@ def run(
         print_json(summary)
     if not outcome.released:
         raise GateError("not released: " + "; ".join(outcome.verdict.reasons))
+
+
+def _tools(folder: Path) -> ToolCalibration:
+    """Return the tool calibrations of a data folder; raises CalibrationError with what to do."""
+    from guidearm.calibration import (
+        GUIDE_FILE,
+        HAND_EYE_FILE,
+        MountRepeatability,
+        read_guide,
+        read_hand_eye,
+    )
+    from guidearm.procedure import ToolCalibration
+
+    for name in (HAND_EYE_FILE, GUIDE_FILE):
+        if not (folder / name).exists():
+            raise CalibrationError(
+                f"calibration {folder / name} is missing: calibrate and name its folder with "
+                "--data; the simulator writes its own: guidearm sim --calibrations DIR"
+            )
+    return ToolCalibration(read_hand_eye(folder), read_guide(folder), MountRepeatability())

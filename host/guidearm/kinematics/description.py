@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from guidearm.errors import ArmDescriptionError
+from guidearm.errors import ArmDescriptionError, UnknownArmError
 from guidearm.geometry import Array, rotation_rpy, transform
 from guidearm.kinematics.arm import Arm
 from guidearm.kinematics.ur import UrGeometry
@@ -36,12 +36,12 @@ def arm_names() -> list[str]:
 def load_arm(name_or_path: str | Path) -> Arm:
     """Arm by name (see `arm_names`) or from a description file (a path, or a name in .toml).
 
-    Raises ArmDescriptionError that names the file and the key at fault.
+    Raises ArmDescriptionError that names the file and the key at fault, UnknownArmError for a name.
     """
     given = Path(name_or_path)
     by_name = isinstance(name_or_path, str) and given.name == name_or_path and not given.suffix
     if by_name and name_or_path not in arm_names():
-        raise ArmDescriptionError(
+        raise UnknownArmError(
             f"no arm is called {name_or_path!r}; known are {', '.join(arm_names())}, "
             "or give the path of a .toml description"
         )

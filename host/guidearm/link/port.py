@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
-from guidearm.errors import PortError
+from guidearm.errors import OptionError
 from guidearm.link.clock import Clock
 
 DEFAULT_BAUD = 1_000_000
@@ -74,14 +74,15 @@ class Connection:
 def open_port(url: str, baud: int = DEFAULT_BAUD) -> Connection:
     """Open the port named by `url`.
 
-    Raises PortError with what to do: the port is absent, busy, forbidden, or of no known kind.
+    Raises OptionError for an empty URL, PortError with what to do: the port is absent, busy,
+    forbidden, or of no known kind.
     """
     scheme, colon, _ = url.partition(":")
     if colon:
         for entry in entry_points(group="guidearm.ports", name=scheme):
             return cast(Callable[[str, int], Connection], entry.load())(url, baud)
     if not url:
-        raise PortError("no port given: use --port or set GUIDEARM_PORT")
+        raise OptionError("no port given: use --port or set GUIDEARM_PORT")
     from guidearm.link.serial_port import open_serial  # pyserial only where it is used
 
     return open_serial(url, baud)

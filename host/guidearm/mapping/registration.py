@@ -108,6 +108,8 @@ def read_registration(path: str | Path) -> Registration:
     """
     path = Path(path)
     top = read_object(path, "registration", RegistrationError)
+    if top.optional("markups") is not None:
+        top.refuse("this is a 3D Slicer markups file, such as a plan, not a registration")
     for key, expected in (("schema", SCHEMA), ("units", "mm"), ("coordinateSystem", "LPS")):
         found = top.member(key)
         if found.text() != expected:

@@ -164,7 +164,8 @@ def _choose_line(top: Node, name: str | None) -> tuple[Node, str]:
     if not chosen:
         top.refuse(f'no line named "{name}" in it; it has {names}')
     if len(chosen) > 1:
-        again = "name one" if name is None else "give each its own name"
+        chose = name is not None
+        again = "give each its own name" if chose else "name one (--line) or save one per file"
         top.refuse(f"{len(chosen)} lines in it ({names}): {again}")
     return chosen[0]
 

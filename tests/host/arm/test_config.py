@@ -57,7 +57,7 @@ def test_what_the_joints_have_is_read(robot: Robot, virtual_arm: VirtualArm) -> 
     config = read_config(robot)
     assert config.arm == "guide6"
     for index, joint in enumerate(config.joints):
-        expected = servo_parameters(virtual_arm.arm, index, index + 1, 0)
+        expected = servo_parameters(virtual_arm.arm, index, index + 1, virtual_arm.arm.arm_id)
         assert list(joint.values.values()) == expected
         assert joint.unique_id == robot.identities[index].unique_id
         store = read_store(robot.bus, joint.number)
@@ -175,7 +175,9 @@ def test_a_joint_that_lost_both_copies_is_restored(robot: Robot, virtual_arm: Vi
     saved = read_config(robot)
     virtual_arm.flash(3).write_bytes(bytes(8192))
     virtual_arm.reboot(3)
-    assign(JointBus(virtual_arm.connection()), robot.identities[2].unique_id, 3, 0)
+    assign(
+        JointBus(virtual_arm.connection()), robot.identities[2].unique_id, 3, virtual_arm.arm.arm_id
+    )
     robot = connect(virtual_arm)
     assert robot.poll().joints[2].fault_name == "parameter crc"
     with pytest.raises(JointFaultError, match="joint 3: parameter crc"):

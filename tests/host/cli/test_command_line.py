@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,10 @@ def program(
         signal.signal(number, handler)
 
 
-def assert_one_line(result: tuple[int, str, str], start: str) -> None:
-    """Check for an error of the user's: exit code 1 and one line on stderr alone."""
+def assert_one_line(result: tuple[int, str, str], start: str, exit_code: int = 1) -> None:
+    """Check for an error of the user's: an exit code and one line on stderr alone."""
     code, out, err = result
-    assert (code, out) == (1, "")
+    assert (code, out) == (exit_code, "")
     assert err.startswith(f"guidearm: {start}")
     assert err.count("\n") == 1
 
@@ -132,29 +133,68 @@ def test_a_port_before_or_after_the_command_beats_the_variable(
 ) -> None:
     monkeypatch.setenv("GUIDEARM_PORT", variable)
     code, _, err = program(*arguments)
-    assert code == 1
+    assert code == 2
     last = err.splitlines()[-1]
     assert last.startswith("guidearm: virtual:here=1: unknown option 'here'")
 
 
 def test_the_variable_names_the_port(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUIDEARM_PORT", "virtual:variable=1")
-    assert_one_line(program("status"), "virtual:variable=1: unknown option 'variable'")
+    assert_one_line(program("status"), "virtual:variable=1: unknown option 'variable'", 2)
 
 
 def test_no_port(program: Program) -> None:
     for command in ("status", "enable", "stop"):
-        assert_one_line(program(command), "no port given: use --port or set GUIDEARM_PORT")
+        assert_one_line(program(command), "no port given: use --port or set GUIDEARM_PORT", 2)
 
 
-def test_an_unknown_arm(program: Program) -> None:
-    assert program("--arm", "nowhere", "--port", "virtual:", "status")[0] == 1
+def test_an_arm_that_is_none_is_usage_but_a_file_that_is_missing_is_not(
+    program: Program, tmp_path: Path
+) -> None:
+    port = ["--port", "virtual:seed=1", "status"]
+    assert_one_line(program("--arm", "nowhere", *port), "no arm is called 'nowhere'; known are", 2)
+    missing = str(tmp_path / "mine.toml")
+    assert_one_line(program("--arm", missing, *port), missing)
+    url = "virtual:seed=1,arm=nowhere"
+    assert_one_line(program("--port", url, "status"), "no arm is called 'nowhere'", 2)
+
+
+def test_options_of_the_virtual_port(program: Program) -> None:
+    result = program("--port", "virtual:seed=one", "status")
+    assert_one_line(result, "virtual:seed=one: seed=one is not a whole number", 2)
+    for url in ("virtual:arm=ur5,seed=2", "virtual:arm=ur5&seed=2"):
+        assert answer(program("--port", url, "--arm", "ur5", "status", "--json"))["port"] == url
+    result = program("--port", "virtual:arm=ur5", "status")
+    assert_one_line(result, "the joints on virtual:seed=0 are those of ur5")
+
+
+def test_many_seeds_keep_no_folder(program: Program, tmp_path: Path) -> None:
+    result = program("demo", "--seeds", "1", "--out", str(tmp_path / "out"))
+    assert_one_line(result, "--out is for one session", 2)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_bug_is_one_line_unless_asked_for(
+    program: Program, monkeypatch: pytest.MonkeyPatch, verbose: bool
+) -> None:
+    def fail(_url: str) -> None:
+        raise ZeroDivisionError("nobody\nthought of this")
+
+    monkeypatch.setattr("guidearm.cli.joints.ask_holder", fail)
+    code, out, err = program(*["-v"] * verbose, "--port", "virtual:", "status")
+    assert (code, out) == (1, "")
+    *before, last = err.splitlines()
+    assert last == (
+        "guidearm: internal error: ZeroDivisionError: nobody thought of this (use -v for details)"
+    )
+    assert bool(before) == verbose
+    assert ("Traceback" in err) == verbose
 
 
 def test_verbose_shows_where_an_error_came_from(program: Program) -> None:
     for arguments in (["-v", "status"], ["status", "-v"]):
         code, out, err = program("--port", "virtual:here=1", *arguments)
-        assert (code, out) == (1, "")
+        assert (code, out) == (2, "")
         assert "Traceback" in err
         assert err.splitlines()[-1].startswith("guidearm: virtual:here=1")
 
@@ -246,10 +286,16 @@ def test_a_move_that_may_not_be(program: Program) -> None:
     port = ["--port", "virtual:seed=1"]
     result = program(*port, "move", "joints", "10", "-80", "900", "-100", "-90", "0")
     assert_one_line(result, "move joints: joint 3 would go to 900.00 deg, its range is")
-    result = program(*port, "move", "joints", "10", "-80", "90", "-100", "-90", "0")
-    assert_one_line(result, "joints 1, 2, 3, 4, 5, 6 are not enabled: guidearm enable first")
     result = program(*port, "move", "joints", *"12345", "nan")
     assert_one_line(result, "move joints: goal is not a posture")
+
+
+def test_a_virtual_arm_is_enabled_by_the_move(program: Program) -> None:
+    port = ["--port", "virtual:seed=1"]
+    code, out, err = program(*port, "move", "joints", "10", "-95", "-100", "-75", "90", "0")
+    assert code == 0
+    assert err.startswith("virtual:seed=1 begins and ends with this command: enabled for it\n")
+    assert "settled" in out
 
 
 def test_a_guide_line_without_a_length(program: Program) -> None:
@@ -262,9 +308,21 @@ def test_a_guide_line_without_a_length(program: Program) -> None:
 
 def test_run_refuses_before_a_port_is_opened(program: Program, tmp_path: Path) -> None:
     missing = str(tmp_path / "none.mrk.json")
-    result = program("run", missing, "--registration", missing, "--port", "virtual:here=1")
+    arguments = ["run", missing, "--registration", missing, "--port", "virtual:here=1"]
+    assert_one_line(program(*arguments), "no tracker given: use --tracker igtl://HOST:PORT", 2)
+    arguments += ["--tracker", "igtl://127.0.0.1:1"]
+    result = program(*arguments)
     assert_one_line(result, "plan ")
     assert missing in result[2]
+    data = files("guidearm_hil") / "data"
+    plan, registration = str(data / "plan.mrk.json"), str(data / "registration.json")
+    result = program("run", plan, "--registration", plan, *arguments[4:])
+    assert_one_line(result, "plan.mrk.json: this is a 3D Slicer markups file")
+    result = program("run", plan, "--registration", registration, *arguments[4:])
+    assert_one_line(result, f"calibration {tmp_path / 'home' / 'hand_eye.json'} is missing: calib")
+    assert "guidearm sim --calibrations DIR" in result[2]
+    result = program("run", plan, "--line", "L9", "--registration", registration, *arguments[4:])
+    assert_one_line(result, 'plan.mrk.json: no line named "L9" in it; it has "')
 
 
 # ---- a busy port

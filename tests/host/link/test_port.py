@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from guidearm.errors import PortError
+from guidearm.errors import OptionError, PortError
 from guidearm.link import Connection, SystemClock, open_port, port
 from guidearm.link.serial_port import why_not_opened
 
@@ -68,7 +68,7 @@ def test_absent_ports_are_named(tmp_path: Path) -> None:
         open_port(f"socket://127.0.0.1:{number}")
     with pytest.raises(PortError, match="cannot be opened"):
         open_port("nonsense://x")
-    with pytest.raises(PortError, match="no port given"):
+    with pytest.raises(OptionError, match="no port given"):
         open_port("")
 
 

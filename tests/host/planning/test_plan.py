@@ -151,7 +151,9 @@ def test_a_name_chooses_among_lines(tmp_path: Path) -> None:
     others: dict[str, object] = {"type": "Fiducial", "controlPoints": []}
     path = save(tmp_path, others, line(), line(name="L1 right", controlPoints=right))
     assert_allclose(read_plan(path, name="L1 right").entry_image[0], 0.010)
-    with pytest.raises(PlanError, match=r'2 lines in it \("L1 left", "L1 right"\): name one'):
+    with pytest.raises(
+        PlanError, match=r'2 lines in it \("L1 left", "L1 right"\): name one \(--line\)'
+    ):
         read_plan(path)
     with pytest.raises(PlanError, match='no line named "L2" in it; it has "L1 left", "L1 right"'):
         read_plan(path, name="L2")
