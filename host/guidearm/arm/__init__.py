@@ -1,7 +1,7 @@
 """The arm: identity, state, drives, streamed moves, and the way in for a second shell."""
 
 from guidearm.arm.capture import Capture, CaptureSetup, JointTrace, capture_setup
-from guidearm.arm.capture_link import RobotLink
+from guidearm.arm.capture_link import HolderLink, RobotLink
 from guidearm.arm.faults import FaultReport
 from guidearm.arm.holder import Holder, HolderClient, attach
 from guidearm.arm.identify import Identity
@@ -16,6 +16,7 @@ __all__ = [
     "FaultReport",
     "Holder",
     "HolderClient",
+    "HolderLink",
     "Identity",
     "JointState",
     "JointTrace",

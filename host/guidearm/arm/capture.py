@@ -165,6 +165,10 @@ class Capture:
         self._progress: dict[int, _Progress] = {}
         self._turn = 0
 
+    def use(self, link: CaptureLink) -> None:
+        """Go on by another link, where the first has ended: nothing read is lost."""
+        self._link = link
+
     def arm(self) -> None:
         """Set the joints up: from here on they record. Raises RefusedError or LinkError."""
         setup, trigger = self.setup, self.setup.trigger

@@ -1,7 +1,7 @@
 """A second shell's way to the arm: the process that holds the port answers on a local socket.
 
-One request per connection, one line of JSON each way: `{"request": "state"}`, `"stop"` or
-`"link"`. The holder has no thread of its own; it looks at its socket in each cycle.
+One request per connection, one line of JSON each way: `{"request": "state"}`, `"stop"`, `"link"`,
+or `"capture ..."` with one exchange of a capture. The holder has no thread of its own; it looks at its socket in each cycle.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from guidearm.errors import GuideArmError, PortError, PortInUseError
 STATE = "state"
 STOP = "stop"
 LINK = "link"
-REQUESTS = (STATE, STOP, LINK)
+CAPTURE = "capture"  # then joint, message and body in hex: one exchange of a capture
+REQUESTS = (STATE, STOP, LINK, CAPTURE)
 PATIENCE_S = 5.0  # a client's, longer than any stop takes
 MAX_REQUEST_BYTES = 256
 MAX_CLIENTS = 8
@@ -92,7 +93,7 @@ class Holder:
     def _answer(self, client: socket.socket, request: str, handle: Handler) -> None:
         answer: dict[str, Any] = {"error": f"the request is none of {', '.join(REQUESTS)}"}
         try:
-            if request in REQUESTS:
+            if request.partition(" ")[0] in REQUESTS:
                 answer = handle(request)
         except GuideArmError as error:
             answer = {"error": str(error)}
@@ -147,6 +148,10 @@ class HolderClient:
     def link(self) -> dict[str, Any]:
         """Return `joints`: for each, what `Balance.as_dict` gives of the holder's session."""
         return self._ask(LINK)
+
+    def capture(self, joint: int, message: int, content: bytes) -> dict[str, Any]:
+        """Have one exchange of a capture made; returns what `serve_capture` gives."""
+        return self._ask(f"{CAPTURE} {joint} {message} {content.hex()}".rstrip())
 
     def _ask(self, request: str) -> dict[str, Any]:
         try:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from guidearm.arm import faults, holder, streaming
+from guidearm.arm.capture_link import serve_capture
 from guidearm.arm.identify import Identity, identify, identify_joints, silent_text
 from guidearm.arm.state import ArmState, JointState, joint_state
 from guidearm.errors import (
@@ -449,6 +450,8 @@ class Robot:
                 return {"joints": [balance.as_dict() for balance in self.balances()]}
             except LinkError as error:
                 return {"error": str(error)}  # the asking shell's trouble, not the move's
+        if request.startswith(holder.CAPTURE):
+            return serve_capture(self, request)
         return {"port": self.port_name, **self.state.as_dict()}
 
     # ---- life

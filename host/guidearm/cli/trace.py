@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from guidearm.cli.access import opened
 from guidearm.cli.group import Group
 from guidearm.cli.options import Settings, group_options, with_settings
 from guidearm.cli.output import print_json, remark
+from guidearm.errors import PortError
 
 if TYPE_CHECKING:
     from guidearm.arm import Robot
@@ -66,10 +67,11 @@ def step(
     The set-point is no jump but a move within the limits of speed, acceleration and jerk.
     """
     from guidearm.tracing.recording import record_step
+    from guidearm.tracing.saving import origin
 
     with _ready(settings, enable) as robot:
         told = record_step(robot, joint, math.radians(size), speed, remark)
-        _save(settings, robot, told, out)
+        _save(settings, origin(robot), told, out)
 
 
 @trace.command("sine")
@@ -92,11 +94,12 @@ def sine(
 ) -> None:
     """Swing a joint about where it stands: gain and phase."""
     from guidearm.tracing.recording import record_sine
+    from guidearm.tracing.saving import origin
 
     with _ready(settings, enable) as robot:
         angle = math.radians(amplitude)
         told = record_sine(robot, joint, angle, frequency, periods, remark)
-        _save(settings, robot, told, out)
+        _save(settings, origin(robot), told, out)
 
 
 @trace.command("move", context_settings={"ignore_unknown_options": True})
@@ -115,10 +118,11 @@ def move(
     import numpy as np
 
     from guidearm.tracing.recording import record_move
+    from guidearm.tracing.saving import origin
 
     with _ready(settings, enable) as robot:
         told = record_move(robot, np.radians(degrees), speed, remark)
-        _save(settings, robot, told, out)
+        _save(settings, origin(robot), told, out)
 
 
 @trace.command("record")
@@ -149,13 +153,38 @@ def record(
     out: Path | None,
     enable: bool,
 ) -> None:
-    """Wait for a fault or a move and record what led to it."""
-    from guidearm.tracing.recording import record_event
+    """Wait for a fault or a move and record what led to it.
 
-    with _ready(settings, enable) as robot:
-        remark(f"waiting for: {trigger}, up to {timeout:g} s")
-        chosen = joints or robot.numbers
-        _save(settings, robot, record_event(robot, chosen, trigger, duration, before, timeout), out)
+    If another guidearm holds the port, that one goes on with what it does, and is asked.
+    """
+    from guidearm.arm import HolderLink, RobotLink, attach
+    from guidearm.link import SystemClock
+    from guidearm.tracing.recording import check_joint, event_capture, event_recording
+    from guidearm.tracing.saving import origin
+
+    holder = None if enable else attach(settings.port)
+    with ExitStack() as stack:
+        if holder is not None:
+            link: HolderLink | RobotLink = HolderLink(holder, SystemClock())
+            numbers = [joint["joint"] for joint in holder.state()["joints"]]
+            source: dict[str, Any] = {"port": settings.port, "arm": settings.arm}
+        else:
+            robot = stack.enter_context(_ready(settings, enable))
+            link, numbers, source = RobotLink(robot), list(robot.numbers), origin(robot)
+        for joint in joints:
+            check_joint(numbers, joint)
+        capture = event_capture(link, joints or numbers, trigger, duration, before)
+        where = "" if holder is None else ", by the program that holds the port"
+        remark(f"waiting for: {trigger}, up to {timeout:g} s{where}")
+        try:
+            traces = capture.finish(timeout)
+        except PortError:
+            if holder is None or attach(settings.port) is not None:
+                raise
+            # the holder is done; what the joints have recorded they still have
+            capture.use(RobotLink(stack.enter_context(opened(settings))))
+            traces = capture.finish(timeout)
+        _save(settings, source, event_recording(traces, capture.setup, trigger), out)
 
 
 @contextmanager
@@ -168,14 +197,16 @@ def _ready(settings: Settings, enable: bool) -> Generator[Robot]:
             robot.disable()
 
 
-def _save(settings: Settings, robot: Robot, recording: Recording, out: Path | None) -> None:
+def _save(
+    settings: Settings, source: Mapping[str, Any], recording: Recording, out: Path | None
+) -> None:
     """Write table, notes and pictures, and say what came out; raises what ended the motion."""
     from guidearm.tracing.files import new_stem
     from guidearm.tracing.saving import save
 
     folder = settings.data_dir / "traces" if out is None else out
     stem = new_stem(folder, f"{time.strftime('%Y%m%d-%H%M%S')}-{recording.name}")
-    notes = save(recording, robot, stem)
+    notes = save(recording, source, stem)
     if settings.as_json:
         print_json(notes)
     else:

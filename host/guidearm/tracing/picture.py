@@ -37,7 +37,7 @@ from guidearm_protocol import messages
 SIGNALS = ("position", "set_point", "following_error", "speed", "set_speed", "current", "mode")
 """What the pictures show."""
 
-_WIDTH_IN, _LEFT_IN, _KEY_IN, _TOP_IN = 8.7, 1.05, 1.95, 1.45
+_WIDTH_IN, _LEFT_IN, _KEY_IN, _TOP_IN = 8.7, 1.05, 1.95, 1.5
 _PANEL_IN, _GAP_IN, _STRIP_IN, _FOOT_IN = 1.45, 0.28, 0.26, 0.6
 _MOVING = "#e3ebf1"
 _MODE_LOOK = {"run": ("#c9d8e4", INK), "ramp": ("#f2cdb4", INK), "seek": ("#c9d8e4", INK)}
@@ -134,7 +134,7 @@ def _panels(path: Path, words: Words, count: int) -> Generator[tuple[Figure, lis
             write(figure, _LEFT_IN, top - 0.42, words.headline, 15, **look)
             row = 0
             for text, colour in ((words.says, INK), (words.note, QUIET)):
-                for line in textwrap.wrap(text, 118):
+                for line in textwrap.wrap(text, 134):
                     write(figure, _LEFT_IN, top - 0.70 - 0.19 * row, line, 10, color=colour)
                     row += 1
             heights = [top - _TOP_IN - _PANEL_IN - k * (_PANEL_IN + _GAP_IN) for k in range(count)]

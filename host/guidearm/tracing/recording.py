@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from guidearm.arm import Capture, JointTrace, Robot, RobotLink, capture_setup
-from guidearm.arm.capture import AT_ONCE, FAULT, START_OF_MOVE, CaptureSetup, Trigger
-from guidearm.arm.faults import first_causes, read_fault
-from guidearm.arm.state import fault_name
+from guidearm.arm.capture import AT_ONCE, FAULT, START_OF_MOVE, CaptureLink, CaptureSetup, Trigger
+from guidearm.arm.state import fault_meaning, fault_name
 from guidearm.errors import GuideArmError, InputError, JointFaultError, MotionError
 from guidearm.geometry import Array
 from guidearm.motion import Trajectory, hermite_segments, joint_move, sine_move
 from guidearm.tracing.picture import SIGNALS, Words
 from guidearm.tracing.response import SETTLED_SHARE, sine_response, step_response
+from guidearm_protocol import messages
 
 BEFORE_S = 0.05  # recorded before a motion starts
 AFTER_S = 0.35  # and after its set-point has come to rest
@@ -57,7 +57,7 @@ def record_step(
     of full pace. `say` is told what will move before it does. Raises RefusedError if not enabled,
     LimitError before anything moves, and what moves raise.
     """
-    _check_joint(robot, joint)
+    check_joint(robot.numbers, joint)
     if not size or not math.isfinite(size):
         raise InputError("a step has a size: --size in degrees, other than 0")
     start = robot.resume().q_demand
@@ -84,8 +84,8 @@ def record_step(
         f"({100 * told.overshoot / abs(size):.1f} %), {settled}, "
         f"following error at most {_deg(told.peak_error)}.",
         f"The set-point is no jump: a move of {_ms(told.demand_s)} within the limits of speed, "
-        "acceleration and jerk. Rise is from 10 to 90 %, settled is within "
-        f"{100 * SETTLED_SHARE:g} %.",
+        "acceleration and jerk. Rise is from 10 to 90\u00a0%, settled is within "
+        f"{100 * SETTLED_SHARE:g}\u00a0%.",
     )
     notes: dict[str, Any] = {"kind": "step", "joint": joint, "response": told.as_dict()}
     span = (0.0, told.demand_s, "set-point moves")
@@ -104,7 +104,7 @@ def record_sine(
 
     Raises as `record_step` does.
     """
-    _check_joint(robot, joint)
+    check_joint(robot.numbers, joint)
     start = robot.resume().q_demand
     move = sine_move(start, joint - 1, amplitude, frequency, robot.model, periods)
     _tell(say, f"will swing joint {joint} by {math.degrees(amplitude):g} deg to each side")
@@ -167,31 +167,30 @@ def record_move(robot: Robot, goal: Array, speed: float = 1.0, say: Say | None =
     return Recording("move", traces, setup, notes, words)
 
 
-def record_event(
-    robot: Robot,
-    joints: Sequence[int],
-    trigger: str,
-    duration_s: float,
-    before_s: float,
-    timeout_s: float,
-) -> Recording:
-    """Record what happens about a trigger of `TRIGGERS`, for which the joints wait.
+def event_capture(
+    link: CaptureLink, joints: Sequence[int], trigger: str, duration_s: float, before_s: float
+) -> Capture:
+    """Set joints up to record what happens about a trigger of `TRIGGERS`; they wait for it.
 
-    Raises MotionError if it does not come in `timeout_s`, InputError, LinkError.
+    Raises InputError, RefusedError or LinkError.
     """
-    for joint in joints:
-        _check_joint(robot, joint)
     before_s = 0.0 if trigger == "now" else before_s
-    signals = (*SIGNALS, "fault", "brake")
-    setup = capture_setup(signals, duration_s, before_s, TRIGGERS[trigger])
-    capture = Capture(RobotLink(robot), joints, setup)
+    setup = capture_setup((*SIGNALS, "fault", "brake"), duration_s, before_s, TRIGGERS[trigger])
+    capture = Capture(link, joints, setup)
     capture.arm()
-    traces = capture.finish(timeout_s)
-    if robot.state.faulted:
-        return _fault_recording(robot, traces, setup, trigger)
+    return capture
+
+
+def event_recording(traces: tuple[JointTrace, ...], setup: CaptureSetup, trigger: str) -> Recording:
+    """Say what an event's traces show: where there was a fault, who had it first."""
+    faulted = [trace for trace in traces if trace.values["fault"].any()]
+    if faulted:
+        return _fault_recording(traces, faulted, setup, trigger)
     first = min(traces, key=lambda trace: trace.trigger_s)
+    duration_s = setup.samples * setup.period_s
+    who = f"{len(traces)} joints" if len(traces) > 1 else f"Joint {first.number}"
     words = Words(
-        f"{len(traces)} joints over {duration_s:g} s" if len(traces) > 1 else f"Joint {joints[0]}",
+        f"{who} over {duration_s:g} s",
         f"Trigger: {trigger}, on joint {first.number}; a sample every {setup.divider} ms.",
     )
     notes = {"kind": "record", "trigger": trigger}
@@ -199,22 +198,42 @@ def record_event(
 
 
 def _fault_recording(
-    robot: Robot, traces: tuple[JointTrace, ...], setup: CaptureSetup, trigger: str
+    traces: tuple[JointTrace, ...],
+    faulted: Sequence[JointTrace],
+    setup: CaptureSetup,
+    trigger: str,
 ) -> Recording:
-    causes = first_causes([read_fault(robot.bus, number) for number in robot.state.faulted])
-    recorded = [c for c in causes if c.joint in {trace.number for trace in traces}] or causes
-    shown = next((c.joint for c in recorded if any(t.number == c.joint for t in traces)), None)
-    text = str(recorded[0])
-    says = text[:1].upper() + text[1:]
+    """Tell the cause from those that merely followed the stop line, and show it."""
+    cause = min(faulted, key=lambda t: (_fault(t) == messages.STOP_LINE, t.time_s[_onset(t)]))
+    at, code, v = _onset(cause), _fault(cause), cause.values
+    followers = [t for t in faulted if _fault(t) == messages.STOP_LINE and t is not cause]
+    says = (
+        f"{fault_meaning(code)}, at {_deg(float(v['position'][at]))} and "
+        f"{math.degrees(float(v['speed'][at])):.1f} deg/s, "
+        f"{_deg(float(v['following_error'][at]))} off its set-point, "
+        f"{float(v['current'][at]):.1f} A."
+    )
+    if followers:
+        last_s = max(t.time_s[_onset(t)] for t in followers) - cause.time_s[at]
+        count = len(followers)
+        says += f" The stop line reached {count} other joint{'s' * (count > 1)} in {_ms(last_s)}."
     words = Words(
-        f"Joint {recorded[0].joint}: {fault_name(recorded[0].fault)}",
-        _minus(says) + ".",
-        f"Time 0 is the tick that latched the fault; {setup.before * setup.divider} ms before it "
-        "were kept.",
+        f"Joint {cause.number}: {fault_name(code)}",
+        _minus(says[:1].upper() + says[1:]),
+        f"Time 0 is the tick of the trigger; {cause.trigger * setup.divider} ms before it were "
+        "kept.",
         bad=True,
     )
-    notes = {"kind": "fault", "trigger": trigger, "causes": [str(cause) for cause in causes]}
-    return Recording("fault", traces, setup, notes, words, shown=shown)
+    notes = {"kind": "fault", "trigger": trigger, "joint": cause.number, "fault": fault_name(code)}
+    return Recording("fault", traces, setup, notes, words, shown=cause.number)
+
+
+def _onset(trace: JointTrace) -> int:
+    return int(np.flatnonzero(trace.values["fault"])[0])
+
+
+def _fault(trace: JointTrace) -> int:
+    return int(trace.values["fault"][_onset(trace)])
 
 
 def _record(
@@ -254,9 +273,10 @@ def _tell(say: Say | None, what: str) -> None:
         say(what)
 
 
-def _check_joint(robot: Robot, joint: int) -> None:
-    if joint not in robot.numbers:
-        raise InputError(f"there is no joint {joint}: the arm has {len(robot.numbers)}")
+def check_joint(numbers: Sequence[int], joint: int) -> None:
+    """Raise InputError unless the arm has this joint."""
+    if joint not in numbers:
+        raise InputError(f"there is no joint {joint}: the arm has {len(numbers)}")
 
 
 def _ms(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,19 @@ from guidearm.tracing.picture import draw_arm, draw_joint
 from guidearm.tracing.recording import Recording
 
 
-def save(recording: Recording, robot: Robot, stem: Path) -> dict[str, Any]:
+def origin(robot: Robot) -> dict[str, Any]:
+    """Return what notes say of a robot: port, arm and who its joints are."""
+    return {
+        "port": robot.port_name,
+        "arm": robot.model.name,
+        "joints": [identity.as_dict() for identity in robot.identities],
+    }
+
+
+def save(recording: Recording, source: Mapping[str, Any], stem: Path) -> dict[str, Any]:
     """Write STEM.csv, STEM.json and STEM.png, of all joints and of the one to be shown.
 
+    `source` goes into the notes, as `origin` gives it.
     Returns the notes as written. Raises InputError if the folder does not take them.
     """
     pictures: list[Path] = []
@@ -30,7 +41,7 @@ def save(recording: Recording, robot: Robot, stem: Path) -> dict[str, Any]:
             alone = len(recording.traces) == 1
             pictures.append(_with(stem, ".png" if alone else f"-joint{trace.number}.png"))
             draw_joint(pictures[-1], trace, recording.words, recording.spans)
-        notes = _notes(recording, robot, [table, *pictures, _with(stem, ".json")])
+        notes = _notes(recording, source, [table, *pictures, _with(stem, ".json")])
         write_notes(_with(stem, ".json"), notes)
     except OSError as error:
         raise InputError(
@@ -43,7 +54,7 @@ def _with(stem: Path, end: str) -> Path:
     return stem.with_name(stem.name + end)
 
 
-def _notes(recording: Recording, robot: Robot, files: list[Path]) -> dict[str, Any]:
+def _notes(recording: Recording, source: Mapping[str, Any], files: list[Path]) -> dict[str, Any]:
     setup = recording.setup
     return {
         "format": "guidearm-trace",
@@ -51,9 +62,9 @@ def _notes(recording: Recording, robot: Robot, files: list[Path]) -> dict[str, A
         **recording.notes,
         "headline": recording.words.headline,
         "says": recording.words.says,
-        "port": robot.port_name,
-        "arm": robot.model.name,
+        **source,
         "sample_period_s": setup.period_s,
+        "recorded": [trace.number for trace in recording.traces],
         "samples": [len(trace.time_s) for trace in recording.traces],
         "trigger": {
             "kind": setup.trigger.kind,
@@ -64,6 +75,5 @@ def _notes(recording: Recording, robot: Robot, files: list[Path]) -> dict[str, A
         "columns": {
             column(name): si_scale(name, 1)[1] for name in SIGNALS if name in setup.signals
         },
-        "joints": [robot.identities[trace.number - 1].as_dict() for trace in recording.traces],
         "files": [str(path) for path in files],
     }

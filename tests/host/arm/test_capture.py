@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from threading import Thread
+
 import numpy as np
 import pytest
 
@@ -9,16 +12,19 @@ from guidearm.arm import (
     ArmState,
     Capture,
     CaptureSetup,
+    HolderLink,
     JointTrace,
     Robot,
     RobotLink,
+    attach,
     capture_setup,
 )
 from guidearm.arm.capture import AT_ONCE, FAULT, SIGNALS, START_OF_MOVE, Trigger, si_scale
 from guidearm.connection import robot_on
-from guidearm.errors import InputError, LinkError, MotionError
+from guidearm.errors import InputError, LinkError, MotionError, PortError
 from guidearm.geometry import Array
 from guidearm.kinematics import load_arm
+from guidearm.link import Connection
 from guidearm.motion import hermite_segments, joint_move
 from guidearm_hil.noise import Noise
 from guidearm_hil.rig import VirtualArm
@@ -170,6 +176,64 @@ def test_a_lost_capture_is_told(virtual_arm: VirtualArm, robot: Robot) -> None:
     with pytest.raises(LinkError, match="joint 1 has lost its capture"):
         capture.finish(1.0)
     del virtual_arm
+
+
+class Watched:
+    """The time of a robot in another thread, seen by one that never has to wait."""
+
+    def __init__(self, robot: Robot) -> None:
+        self.now = robot.clock.now
+
+    def sleep_until(self, instant: float) -> None:
+        del instant
+
+
+def test_another_shell_captures_through_the_holder(
+    virtual_arm: VirtualArm, goal: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A move goes on while another process sets a capture up, waits for it and reads it."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    url = "/dev/ttyTEST1"
+    connection = virtual_arm.connection()
+    served = Connection(connection.port, connection.clock, physical=True)
+    found: list[JointTrace] = []
+    refused: list[str] = []
+
+    def other_shell(robot: Robot) -> None:
+        client = attach(url)
+        assert client is not None
+        for joint, message in ((9, messages.CAPTURE_STATE), (1, messages.DISABLE)):
+            with pytest.raises(PortError) as error:
+                client.capture(joint, message, b"")
+            refused.append(str(error.value))
+        with pytest.raises(PortError) as error:
+            client.capture(1, messages.CAPTURE_READ, b"\x00")
+        refused.append(str(error.value))
+        setup = capture_setup(POSITIONS, 0.3, 0.05, START_OF_MOVE)
+        capture = Capture(HolderLink(client, Watched(robot)), (1, 6), setup)
+        capture.arm()
+        found.extend(capture.finish(1e6))
+
+    with robot_on(served, virtual_arm.arm, url) as robot:
+        home = robot.enable().q_demand
+        shell = Thread(target=other_shell, args=(robot,))
+        shell.start()
+        starts: list[float] = []
+        while shell.is_alive() and len(starts) < 40:
+            record = robot.move_joints(home if len(starts) % 2 else goal)
+            assert record.sent_again == 0
+            starts.append(record.start)
+        while shell.is_alive():
+            robot.poll()
+        shell.join()
+    assert [trace.number for trace in found] == [1, 6]
+    for trace in found:
+        assert is_whole(trace)
+        assert len(trace.time_s) == 300
+        late_s = [trace.trigger_s - start for start in starts]
+        assert any(-100e-6 < late < 1.1e-3 for late in late_s)
+    assert "no such joint" in refused[0] and "no message of a capture" in refused[1]
+    assert "no request of a capture" in refused[2]
 
 
 def test_long_captures_take_fewer_samples() -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from guidearm.arm import ArmState, Robot
+from guidearm.arm import ArmState, Robot, RobotLink
 from guidearm.connection import robot_on
 from guidearm.kinematics import load_arm
 from guidearm.link import SegmentPoint
 from guidearm.tracing.recording import (
     Recording,
-    record_event,
+    event_capture,
+    event_recording,
     record_move,
     record_sine,
     record_step,
@@ -41,6 +42,14 @@ class Pushed:
         return self._poll(segment)
 
 
+def event(
+    robot: Robot, joints: tuple[int, ...], trigger: str, duration_s: float, before_s: float
+) -> Recording:
+    """Record an event that comes within 20 s."""
+    capture = event_capture(RobotLink(robot), joints, trigger, duration_s, before_s)
+    return event_recording(capture.finish(20.0), capture.setup, trigger)
+
+
 @pytest.fixture(scope="session")
 def recordings() -> Iterator[tuple[Robot, dict[str, Recording]]]:
     """Return a robot and its recordings: step, sine, move, now, fault."""
@@ -53,8 +62,8 @@ def recordings() -> Iterator[tuple[Robot, dict[str, Recording]]]:
             "step": record_step(robot, 2, np.radians(-1.0)),
             "sine": record_sine(robot, 2, np.radians(0.5), 2.0),
             "move": record_move(robot, arm.arm.home + np.radians([10, 10, -10, 10, -10, 15])),
-            "now": record_event(robot, (3,), "now", 0.2, 0.1, 1.0),
+            "now": event(robot, (3,), "now", 0.2, 0.1),
         }
         robot.poll = Pushed(robot, arm, 0.6).poll
-        made["fault"] = record_event(robot, robot.numbers, "fault", 0.6, 0.4, 20.0)
+        made["fault"] = event(robot, robot.numbers, "fault", 0.6, 0.4)
         yield robot, made
