@@ -225,11 +225,15 @@ def test_a_plan_out_of_reach_moves_nothing(tmp_path: Path) -> None:
     assert "2880 out of reach" in last
     assert not [line for line in told if line.startswith("guidearm:")]
     assert "Traceback" not in ended.stderr
-    assert [path.name for path in (tmp_path / "s").iterdir()] == ["journal.jsonl"]
+    files = {path.name for path in (tmp_path / "s").iterdir()}
+    assert files == {"journal.jsonl", "summary.json"}
     journal = (tmp_path / "s" / "journal.jsonl").read_text(encoding="utf-8")
     events = [json.loads(line) for line in journal.splitlines()]
     assert [event["event"] for event in events] == ["enabled", "mapped", "aborted"]
     assert "out of reach" in events[-1]["reason"]
+    summary = json.loads((tmp_path / "s" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["passed"] is False and summary["motions"] == []
+    assert f"guidearm: {summary['reason']}" == last
 
 
 # ---- joints with another firmware

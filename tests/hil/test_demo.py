@@ -93,7 +93,10 @@ def test_the_session_folder_has_it_all(shown: tuple[Path, dict[str, Any], str]) 
     assert [entry["event"] for entry in entries][:5] == [
         *("enabled", "mapped", "planned", "transfer", "approach")
     ]
-    assert entries[-1]["event"] == "released"
+    judged, released = entries[-2:]
+    assert (judged["event"], released["event"]) == ("judged", "released")
+    for key in ("entry_mm", "target_mm", "angle_deg"):
+        assert judged[key] == pytest.approx(summary["measured"][key], abs=1e-6)
     times = [entry["time_s"] for entry in entries]
     assert times == sorted(times)
 
@@ -136,9 +139,11 @@ def test_ctrl_c_ends_the_demo_with_the_arm_at_rest(tmp_path: Path) -> None:
         assert running.stdout.read() == ""
     assert running.returncode == 130
     folder = tmp_path / "sessions" / "demo-1"
-    assert [path.name for path in folder.iterdir()] == ["journal.jsonl"]
+    assert {path.name for path in folder.iterdir()} == {"journal.jsonl", "summary.json"}
     last = json.loads((folder / "journal.jsonl").read_text().splitlines()[-1])
-    assert (last["event"], last["reason"]) == ("aborted", "KeyboardInterrupt")
+    assert (last["event"], last["reason"]) == ("aborted", "stopped by Ctrl-C")
+    ended = json.loads((folder / "summary.json").read_text())
+    assert (ended["passed"], ended["reason"]) == (False, "stopped by Ctrl-C")
 
 
 def test_a_noisy_tracker_is_not_released(tmp_path: Path) -> None:

@@ -166,7 +166,13 @@ def assert_stopped(
     assert [event["event"] for event in events].count("released") == 0
     assert events[-1]["event"] == "aborted"
     assert reason in events[-1]["reason"]
-    assert [path.name for path in theatre.folder.iterdir()] == ["journal.jsonl"]
+    assert {path.name for path in theatre.folder.iterdir()} == {"journal.jsonl", "summary.json"}
+    summary = json.loads((theatre.folder / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["passed"], summary["reason"]) == (False, events[-1]["reason"])
+    assert [joint["joint"] for joint in summary["joints"]] == [1, 2, 3, 4, 5, 6]
+    names = [event["event"] for event in events]
+    motions = [name for name in names if name in ("transfer", "approach", "correction")]
+    assert [motion["name"] for motion in summary["motions"]] == motions
 
 
 # ---- markers
@@ -345,7 +351,7 @@ def test_ctrl_c_in_a_move_stops_the_arm_first(tmp_path: Path) -> None:
         theatre.in_mid_transfer(lambda: os.kill(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             theatre.run()
-        assert_stopped(theatre, "KeyboardInterrupt")
+        assert_stopped(theatre, "stopped by Ctrl-C")
 
 
 def test_another_shell_stops_the_procedure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,3 +383,4 @@ def test_every_error_of_a_step_is_told_in_one_line(tmp_path: Path) -> None:
         text = str(told.value)
         assert "\n" not in text
         assert text.count("no joint on virtual:seed=3 answers") == 1
+        assert theatre.events()[-1]["reason"] == text

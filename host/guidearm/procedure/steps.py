@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from guidearm.arm import MoveRecord, Robot
+from guidearm.errors import GuideArmError
 from guidearm.geometry import Array
 from guidearm.motion import Trajectory, hermite_segments, joint_move
 from guidearm.positioning import (
@@ -36,6 +37,7 @@ from guidearm.procedure.path import (
     plan_path,
     straight,
 )
+from guidearm.procedure.summary import summarize_failure
 from guidearm.procedure.tools import Task, ToolCalibration
 from guidearm.procedure.watch import HoldRequest, Trace, Watch
 from guidearm.tracking import Tracker
@@ -107,8 +109,8 @@ class Procedure:
     def run(self) -> Outcome:
         """Do all steps.
 
-        Raises GuideArmError, after the arm has stopped, when a step fails. A gate that does not
-        pass is an outcome, not an error.
+        Raises GuideArmError, after the arm has stopped, when a step fails; the journal is then
+        finished with the reason. A gate that does not pass is an outcome, not an error.
         """
         line = self._task.line  # refuses a plan that is not this patient's before anything moves
         robot = self._robot
@@ -134,6 +136,7 @@ class Procedure:
             measurement = self._measure()
             verdict = self._judge(measurement)
             judged_s = robot.clock.now()
+            self._journal.write(judged_s, "judged", **_deviation(measurement))
             if verdict.passed:
                 # From here on the arm is a fixture: brakes closed, every motion refused.
                 robot.disable()
@@ -147,11 +150,14 @@ class Procedure:
                     **_bounds(verdict),
                 )
         except BaseException as error:
+            failure = error
             try:
                 robot.stop_after(error)
+            except GuideArmError as both:
+                failure = both
+                raise
             finally:
-                reason = str(error) or type(error).__name__
-                self._journal.write(robot.clock.now(), "aborted", reason=reason)
+                self._record(failure)
             raise
         return Outcome(
             released=verdict.passed,
@@ -254,10 +260,7 @@ class Procedure:
             f"guide is {np.linalg.norm(error.entry) * 1e3:.2f} mm off at the entry, "
             f"{np.linalg.norm(error.target) * 1e3:.2f} mm at the target, "
             f"{math.degrees(float(error.angle_rad)):.2f} deg",
-            entry_mm=float(np.linalg.norm(error.entry)) * 1e3,
-            target_mm=float(np.linalg.norm(error.target)) * 1e3,
-            angle_deg=math.degrees(float(error.angle_rad)),
-            frames=measurement.frames_used,
+            **_deviation(measurement),
         )
         return measurement
 
@@ -294,9 +297,26 @@ class Procedure:
             limits=limits,
         )
 
+    def _record(self, failure: BaseException) -> None:
+        """Finish the journal of a procedure that came to no verdict."""
+        interrupted = isinstance(failure, KeyboardInterrupt)
+        reason = str(failure) or ("stopped by Ctrl-C" if interrupted else type(failure).__name__)
+        self._journal.write(self._robot.clock.now(), "aborted", reason=reason)
+        self._journal.finish(summarize_failure(reason, self._robot, self._task, self._motions))
+
     def _note(self, event: str, line: str, **details: object) -> None:
         self._journal.write(self._robot.clock.now(), event, **details)
         self._say(line)
+
+
+def _deviation(measurement: GuideMeasurement) -> dict[str, float]:
+    error = measurement.error
+    return {
+        "entry_mm": float(np.linalg.norm(error.entry)) * 1e3,
+        "target_mm": float(np.linalg.norm(error.target)) * 1e3,
+        "angle_deg": math.degrees(float(error.angle_rad)),
+        "frames": measurement.frames_used,
+    }
 
 
 def _bounds(verdict: GateVerdict) -> dict[str, float]:

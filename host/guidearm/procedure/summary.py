@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from guidearm.arm import Robot
 from guidearm.positioning import GateVerdict, LineError
-from guidearm.procedure.steps import Motion, Outcome
 from guidearm.procedure.tools import Task
+
+if TYPE_CHECKING:
+    from guidearm.procedure.steps import Motion, Outcome
 
 DECIMALS = 6
 """Of every number: nanometres, microdegrees, microseconds."""
@@ -24,13 +26,32 @@ def summarize(outcome: Outcome, robot: Robot, task: Task) -> dict[str, Any]:
     Units are in the names. Reads what `robot` knows already: nothing goes over the wire, and the
     port may be closed.
     """
-    plan, registration = task.plan, task.registration
     summary: dict[str, Any] = {
         "passed": outcome.released,
         "gate": _gate(outcome.verdict),
         "measured": _deviation(outcome.measurement.error),
         "uncorrected": _deviation(outcome.correction.measurements[0].error),
         "corrections": len(outcome.correction.measurements) - 1,
+        **_circumstances(robot, task, outcome.motions),
+    }
+    return cast("dict[str, Any]", _rounded(summary))
+
+
+def summarize_failure(
+    reason: str, robot: Robot, task: Task, motions: Sequence[Motion]
+) -> dict[str, Any]:
+    """Return the summary of a procedure that came to no verdict; `motions` were carried out."""
+    summary: dict[str, Any] = {
+        "passed": False,
+        "reason": reason,
+        **_circumstances(robot, task, motions),
+    }
+    return cast("dict[str, Any]", _rounded(summary))
+
+
+def _circumstances(robot: Robot, task: Task, motions: Sequence[Motion]) -> dict[str, Any]:
+    plan, registration = task.plan, task.registration
+    return {
         "plan": {
             "name": plan.name,
             "depth_mm": plan.depth_m * 1e3,
@@ -42,13 +63,12 @@ def summarize(outcome: Outcome, robot: Robot, task: Task) -> dict[str, Any]:
             "date": registration.date.isoformat(),
             "file": _file(registration.path),
         },
-        "motions": [_motion(motion) for motion in outcome.motions],
+        "motions": [_motion(motion) for motion in motions],
         "joints": [
             {**identity.as_dict(), "position_deg": math.degrees(joint.position)}
             for identity, joint in zip(robot.identities, robot.state.joints, strict=True)
         ],
     }
-    return cast("dict[str, Any]", _rounded(summary))
 
 
 def _gate(verdict: GateVerdict) -> dict[str, Any]:
