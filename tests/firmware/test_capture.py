@@ -5,11 +5,21 @@ from __future__ import annotations
 import random
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from joint_bench import SECOND_INTERPRETER, Step, interpreter, move_segments, play, run
+from joint_bench import (
+    SECOND_INTERPRETER,
+    Step,
+    interpreter,
+    move_segments,
+    other_image,
+    play,
+    run,
+    write_image,
+)
 
 from guidearm_protocol import body
 from guidearm_protocol import messages as wire
@@ -289,3 +299,46 @@ def test_set_ups_out_of_bounds_are_refused_and_change_nothing(change: dict[str, 
     assert found[2].result == wire.OUT_OF_BOUNDS
     state = body.integers(found[3].values)
     assert (state["phase"], state["capture"], state["samples"]) == (COMPLETE, 1, 5)
+
+
+# ---- that these tests find what may go wrong
+
+
+BUGS = (
+    ("joint/recorder.py", "if slot == r[SAMPLES]:", "if slot == r[SAMPLES] + 1:"),
+    ("joint/recorder.py", "r[COUNTDOWN] = r[DIVIDER]", "r[COUNTDOWN] = r[DIVIDER] + 1"),
+    ("joint/recorder.py", "value = (s[r[WATCHED]] ^ m) - m", "value = s[r[WATCHED]] & 0x7FFF"),
+    ("joint/recorder.py", "if r[COUNT] - 1 < r[BEFORE]:", "if r[COUNT] < r[BEFORE]:"),
+    ("joint/recorder.py", "if place >= size:", "if place > size:"),
+    ("joint/recorder.py", "if before > level and value <= level:", "if value <= level:"),
+    ("joint/capture.py", "r[recorder.AFTER] = samples - before", "r[recorder.AFTER] = samples"),
+)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: str(bug[1]))
+def test_a_planted_bug_is_found(bug: tuple[str, str, str], tmp_path: Path) -> None:
+    file, text, planted = bug
+    image = tmp_path / "image"
+    write_image(image)
+    source = (image / file).read_text()
+    assert source.count(text) == 1
+    (image / file).write_text(source.replace(text, planted))
+    with other_image(image), pytest.raises(AssertionError) as caught:
+        test_captures_are_those_of_a_plain_model()
+    assert "SyntaxError" not in str(caught.value)
+
+
+def test_a_sample_taken_before_the_supervisor_is_found(tmp_path: Path) -> None:
+    """The tick's last act is the sample: taken before, it would lack the fault of its own tick."""
+    image = tmp_path / "image"
+    write_image(image)
+    path = image / "joint" / "servo.py"
+    source = path.read_text()
+    call = "    if r[CAPTURE_PHASE] & 1 != 0:\n        record(state, ring)\n"
+    assert source.endswith(call)
+    decided = "    rare = fault |"
+    assert source.count(decided) == 1
+    path.write_text(source.removesuffix(call).replace(decided, call + decided))
+    with other_image(image), pytest.raises(AssertionError) as caught:
+        test_a_fault_is_captured_with_what_led_to_it()
+    assert "SyntaxError" not in str(caught.value)

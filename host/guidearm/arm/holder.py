@@ -1,7 +1,8 @@
 """A second shell's way to the arm: the process that holds the port answers on a local socket.
 
 One request per connection, one line of JSON each way: `{"request": "state"}`, `"stop"`, `"link"`,
-or `"capture ..."` with one exchange of a capture. The holder has no thread of its own; it looks at its socket in each cycle.
+or `"capture ..."` with one exchange of a capture. The holder has no thread of its own;
+it looks at its socket in each cycle.
 """
 
 from __future__ import annotations
