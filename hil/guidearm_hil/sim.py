@@ -65,8 +65,8 @@ def sim(
     with running:
         if calibrations is not None:
             _leave_calibrations(calibrations, running)
-        _announce(running, settings, calibrations)
         try:
+            _announce(running, settings, calibrations)
             while True:
                 running.step()
                 for joint in running.newly_lost():

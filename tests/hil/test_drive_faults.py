@@ -162,6 +162,42 @@ def test_the_command_lists_first_causes_with_snapshot_and_remedy(
         assert len(lines) == 7
 
 
+def test_status_names_the_way_out_of_a_fault_and_what_an_enabled_arm_waits_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def told(command: str) -> tuple[str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main.main([command, "--port", "virtual:seed=17"])
+        assert ended.value.code == 0
+        return capsys.readouterr()
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    way_out = "guidearm faults: what happened and what to do; guidearm reset-fault: clear it\n"
+    waiting = "enabled; brakes closed until the next move\n"
+    with VirtualArm(ARM, 17) as rig:
+
+        def connect(*_: object) -> Robot:
+            return robot_on(rig.connection(), ARM)
+
+        monkeypatch.setattr(guidearm, "connect", connect)
+        assert not told("status")[0].endswith(waiting)
+        told("enable")
+        rig.clock.sleep_until(rig.clock.now() + 1.0)  # the link's timeout, and the brakes
+        out, err = told("status")
+        assert (out.endswith(waiting), err) == (True, "")
+        robot = robot_on(rig.connection(), ARM)
+        robot.resume()
+        with pytest.raises(JointFaultError):
+            in_mid_move(rig, robot, lambda: rig.inject(5, temperature_c=120.0))
+        out, err = told("status")
+        assert (waiting in out, err.endswith(way_out)) == (False, True)
+        rig.inject(5, temperature_c=30.0)
+        err = told("reset-fault")[1]
+        assert err.startswith("cleared joint ") and "joint 5: over-temperature" in err
+        assert told("reset-fault")[1] == "no fault is latched\n"
+        assert told("status")[1] == ""
+
+
 def test_an_injection_that_does_not_exist_is_told() -> None:
     with VirtualArm(ARM, 14) as rig, pytest.raises(InputError, match="temprature_c"):
         rig.inject(1, temprature_c=90.0)

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from guidearm.calibration import read_guide, read_hand_eye
+from guidearm.mapping import read_registration
+from guidearm.planning import read_plan
 
 HOME = [0.0, -95.0, -100.0, -75.0, 90.0, 0.0]
 GOAL = [10.0, -80.0, 90.0, -100.0, -90.0, 0.0]
@@ -122,6 +124,21 @@ def test_what_sim_tells(tcp: Shell, pty: Shell) -> None:
         assert told["tracker"].startswith("igtl://127.0.0.1:")
         assert told["interpreter"].startswith("MicroPython 1.2")
         assert len({joint["pid"] for joint in told["joints"]}) == 6
+
+
+def test_sim_tells_the_whole_run_line(tcp: Shell) -> None:
+    sim = tcp.start("sim", "--tcp", "0", "--tracker-port", "0")
+    assert sim.stdout is not None
+    lines = list(iter(sim.stdout.readline, "Ctrl-C here ends it.\n"))
+    sim.send_signal(signal.SIGINT)
+    assert ended(sim)[0] == 0
+    run, hint = lines[-2:]
+    words = run.split()
+    assert words[:2] == ["guidearm", "--tracker"]
+    assert words[2].startswith("igtl://127.0.0.1:")
+    assert words[3:6] == ["--data", "DIR", "run"]
+    assert read_plan(words[6]).image_uid == read_registration(words[8]).image_uid
+    assert "guidearm sim --calibrations DIR" in hint
 
 
 def test_the_tool_of_one_virtual_arm_is_not_written_over_anothers(tcp: Shell) -> None:
