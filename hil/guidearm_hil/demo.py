@@ -96,8 +96,8 @@ def _one(setting: Setting, out: Path | None, as_json: bool) -> bool:
         return bool(summary["passed"])
     truth, gate = summary["truth"], summary["gate"]
     click.echo(
-        f"true lateral error: {truth['entry_mm']:.2f} mm at the entry, {truth['target_mm']:.2f} mm "
-        f"at the target, {truth['angle_deg']:.2f} deg; uncorrected "
+        f"truth (known to the simulation only): {truth['entry_mm']:.2f} mm off at the entry, "
+        f"{truth['target_mm']:.2f} mm at the target, {truth['angle_deg']:.2f} deg; uncorrected "
         f"{truth['uncorrected_entry_mm']:.2f} and {truth['uncorrected_target_mm']:.2f} mm"
     )
     click.echo(f"gate: under {gate['bound_mm']:.2f} mm with {gate['confidence']:.1%} confidence")

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from guidearm_hil import session
 from guidearm_hil.campaign import ANGLE_DEG, RELEASE_MM, WORST_MM
+from guidearm_hil.demo import demo as demo_command
 from guidearm_hil.session import PLANTED_M, Plant, Setting, run_session
 from guidearm_tools.micropython import find_interpreter
 
@@ -75,7 +78,13 @@ def test_the_demo_ends_with_a_confirmed_guide(shown: tuple[Path, dict[str, Any],
     assert summary["bus"]["errors"] == 0
     assert summary["bus"]["frames"] > 10_000
     assert summary["virtual_s"] > 0 and summary["wall_s"] > 0
-    steps = ("enabled", "camera located", "dry run passed", "guide is", "guide pin released")
+    steps = (
+        "enabled",
+        "camera located",
+        "dry run passed",
+        "tracker sees the guide",
+        "guide pin released",
+    )
     lines = iter(told.splitlines())
     assert all(any(step in line for line in lines) for step in steps)
 
@@ -99,6 +108,20 @@ def test_the_session_folder_has_it_all(shown: tuple[Path, dict[str, Any], str]) 
         assert judged[key] == pytest.approx(summary["measured"][key], abs=1e-6)
     times = [entry["time_s"] for entry in entries]
     assert times == sorted(times)
+
+
+def test_what_is_told_keeps_truth_and_measurement_apart(
+    shown: tuple[Path, dict[str, Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def done(*_: object, **__: object) -> dict[str, Any]:
+        return shown[1]
+
+    monkeypatch.setattr(session, "run_session", done)
+    told = CliRunner().invoke(demo_command).output.splitlines()
+    truth = shown[1]["truth"]
+    assert told[0].startswith(
+        f"truth (known to the simulation only): {truth['entry_mm']:.2f} mm off at the entry, "
+    )
 
 
 def test_motions_keep_their_bounds(shown: tuple[Path, dict[str, Any], str]) -> None:
@@ -154,7 +177,8 @@ def test_a_noisy_tracker_is_not_released(tmp_path: Path) -> None:
     assert summary["gate"]["bound_mm"] > RELEASE_MM
     assert worst_mm(summary) <= summary["gate"]["bound_mm"]
     reasons = summary["gate"]["reasons"]
-    assert "with 99.9 % confidence, 1 mm is allowed" in reasons[0]
+    assert "with 99.9 % confidence, 1 mm is allowed; most comes from the " in reasons[0]
+    assert "a tracker with a smaller error" in reasons[0]
     assert ended.stderr.splitlines()[-1] == "NOT released: " + "; ".join(reasons)
     assert "Traceback" not in ended.stderr
     assert json.loads((tmp_path / "noisy" / "summary.json").read_text()) == summary

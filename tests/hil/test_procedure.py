@@ -194,7 +194,7 @@ def test_markers_that_come_back_in_time_are_waited_for(tmp_path: Path) -> None:
         theatre.on("dry run", hide(PATIENT, 0.6, 1.5))  # in the joint move
         theatre.on("in view again", hide(ARM_MARKER, 3.0, 1.0))  # in the approach
         theatre.on("in view again", hide(ARM_MARKER, 1.8, 0.2))  # in the rest of the approach
-        theatre.on("guide is", hide(PATIENT, 0.2, 0.03))  # too short for a hold
+        theatre.on("tracker sees", hide(PATIENT, 0.2, 0.03))  # too short for a hold
         outcome = theatre.run()
         assert outcome.released
         truth = Judge(theatre.world).error(theatre.virtual.true_joints(outcome.judged_s))
@@ -218,8 +218,8 @@ def test_the_gate_is_off_while_a_marker_is_out_of_view(tmp_path: Path) -> None:
         theatre.stage.hide(ARM_MARKER, theatre.now + SETTLE_S + MEASURE_S - 0.025)
 
     with Theatre(tmp_path, seed=2, speed=1.0) as theatre:
-        theatre.on("guide is", lambda: None)
-        theatre.on("guide is", cover)  # the correction has converged
+        theatre.on("tracker sees", lambda: None)
+        theatre.on("tracker sees", cover)  # the correction has converged
         outcome = theatre.run()
         assert not outcome.released
         assert outcome.verdict.reasons == ("a marker is not in view",)

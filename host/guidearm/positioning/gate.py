@@ -18,6 +18,21 @@ from guidearm.positioning.measurement import GuideMeasurement
 from guidearm.positioning.uncertainty import Contribution, lateral_covariance
 
 _ANGLES = 720
+_TRACKER = "a tracker with a smaller error, or"
+_NEAR_LINE = f"{_TRACKER} the patient's marker closer to the line"
+_NEAR_GUIDE = f"{_TRACKER} the arm's marker closer to the guide"
+REMEDIES = {
+    "patient marker, white": ("the patient marker's white noise", _NEAR_LINE),
+    "patient marker, static": ("the patient marker's static error", _NEAR_LINE),
+    "arm marker, white": ("the arm marker's white noise", _NEAR_GUIDE),
+    "arm marker, static": ("the arm marker's static error", _NEAR_GUIDE),
+    "guide calibration": ("the guide's calibration", "calibrate the guide again"),
+    "sleeve mount": ("the sleeve's mount", "a mount that seats the sleeve more repeatably"),
+    "registration": ("the registration", "register again, with more fiducials around the line"),
+    "residual motion": ("the patient's motion", "shallower breathing, or the patient held stiller"),
+    "latency": ("the tracker's latency", "a tracker with less delay"),
+}
+"""By source of error: what it is called in a sentence, and what makes it smaller."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,7 @@ def judge(
     entry_mm, target_mm = bounds_mm(limits.confidence)
     bound_mm = max(entry_mm, target_mm)
     reasons = [
-        *_accuracy(measurement, bound_mm, limits),
+        *_accuracy(measurement, table, bound_mm, limits),
         *_evidence(measurement, now_s - latency_s, limits),
     ]
     if not markers_visible:
@@ -145,13 +160,29 @@ def radius(covariance: Array, confidence: float) -> float:
     return high
 
 
-def _accuracy(measurement: GuideMeasurement, bound_mm: float, limits: GateLimits) -> list[str]:
+def _largest(measurement: GuideMeasurement, table: list[Contribution]) -> str:
+    """Say what the bound mostly comes from, the measured offset or a source, and what to do."""
+    offset_mm = 1e3 * measurement.error.worst_m
+    source = max(table, key=_worst_mm)
+    if not _worst_mm(source) > offset_mm:
+        return f"most comes from the measured offset ({offset_mm:.2f} mm): correct it again"
+    words, remedy = REMEDIES[source.name]
+    return f"most comes from {words} ({_worst_mm(source):.2f} mm): {remedy}"
+
+
+def _worst_mm(source: Contribution) -> float:
+    return max(source.entry_mm, source.target_mm)
+
+
+def _accuracy(
+    measurement: GuideMeasurement, table: list[Contribution], bound_mm: float, limits: GateLimits
+) -> list[str]:
     reasons: list[str] = []
     percent = f"{100.0 * limits.confidence:g} %"
     if not bound_mm < limits.bound_mm:
         reasons.append(
             f"lateral error is under {bound_mm:.2f} mm with {percent} confidence, "
-            f"{limits.bound_mm:g} mm is allowed"
+            f"{limits.bound_mm:g} mm is allowed; {_largest(measurement, table)}"
         )
     angle_deg = math.degrees(float(measurement.error.angle_rad))
     if not angle_deg <= limits.angle_deg:

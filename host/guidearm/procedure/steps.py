@@ -257,7 +257,7 @@ class Procedure:
         error = measurement.error
         self._note(
             "measured",
-            f"guide is {np.linalg.norm(error.entry) * 1e3:.2f} mm off at the entry, "
+            f"tracker sees the guide {np.linalg.norm(error.entry) * 1e3:.2f} mm off at the entry, "
             f"{np.linalg.norm(error.target) * 1e3:.2f} mm at the target, "
             f"{math.degrees(float(error.angle_rad)):.2f} deg",
             **_deviation(measurement),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -29,9 +30,10 @@ GOOD = GuideMeasurement(
     last_s=8.0,
 )
 TABLE = [
-    Contribution("one", (0.1e-3) ** 2 * np.eye(2), (0.06e-3) ** 2 * np.eye(2)),
-    Contribution("other", np.zeros((2, 2)), (0.08e-3) ** 2 * np.eye(2)),
+    Contribution("arm marker, static", (0.1e-3) ** 2 * np.eye(2), (0.06e-3) ** 2 * np.eye(2)),
+    Contribution("registration", np.zeros((2, 2)), (0.08e-3) ** 2 * np.eye(2)),
 ]
+WIDE = (0.4e-3) ** 2 * np.eye(2)
 
 
 def verdict(
@@ -139,6 +141,32 @@ def test_each_reason_alone_keeps_the_gate_shut(found: object, reason: str) -> No
         shut.require()
 
 
+@pytest.mark.parametrize(
+    ("found", "ending"),
+    [
+        (
+            lambda: verdict(table=[Contribution("registration", np.zeros((2, 2)), WIDE), *TABLE]),
+            "1 mm is allowed; most comes from the registration (0.57 mm): register again, with "
+            "more fiducials around the line",
+        ),
+        (
+            lambda: verdict(table=[*TABLE, Contribution("arm marker, static", WIDE, WIDE)]),
+            "most comes from the arm marker's static error (0.57 mm): a tracker with a smaller "
+            "error, or the arm's marker closer to the guide",
+        ),
+        (
+            lambda: verdict(off(entry_mm=0.7)),
+            "most comes from the measured offset (0.70 mm): correct it again",
+        ),
+    ],
+)
+def test_a_bound_too_large_says_where_it_comes_from(
+    found: Callable[[], GateVerdict], ending: str
+) -> None:
+    (reason,) = found().reasons
+    assert reason.endswith(ending)
+
+
 def test_an_uncertainty_that_is_no_number_cannot_be_judged() -> None:
     with pytest.raises(GateError, match="not a finite number"):
-        verdict(table=[Contribution("broken", np.full((2, 2), np.nan), np.eye(2))])
+        verdict(table=[Contribution("latency", np.full((2, 2), np.nan), np.eye(2))])

@@ -18,6 +18,7 @@ from guidearm.positioning import (
     line_error,
     registration_error,
 )
+from guidearm.positioning.gate import REMEDIES
 from guidearm.tracking import ARM_MARKER, PATIENT, DataSheet
 
 QUALITY = Quality(0.1e-3, 0.67e-3, 0.0, 1, datetime(2025, 1, 1, tzinfo=UTC))
@@ -107,6 +108,11 @@ def test_only_the_white_part_averages_out() -> None:
     for marker in ("patient marker", "arm marker"):
         white, static = table[f"{marker}, white"], table[f"{marker}, static"]
         assert white.target_mm / static.target_mm == pytest.approx(0.08 / 0.09 / 10.0)
+
+
+def test_the_gate_knows_a_remedy_for_every_source() -> None:
+    table = contributions(LINE, on_the_line(), SHEET, GUIDE, MOUNT, none)
+    assert {source.name for source in table} == set(REMEDIES)
 
 
 def test_breathing_and_latency_are_in_the_table() -> None:
