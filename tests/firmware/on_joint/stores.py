@@ -80,8 +80,10 @@ class Shelf:
         storage = Storage(Slots(flash))
         return [storage.commit(values), storage.copies(), self.boot()]
 
-    def cut_at_every_byte(self, old: list, new: list, third: list) -> list:
-        """Cut a commit of `new` short at each of its bytes and read; then commit `third` and read.
+    def cut_everywhere(self, old: list, new: list, third: list, stride: int) -> list:
+        """Cut a commit of `new` short and read; then commit `third` and read.
+
+        At each byte programmed, and at each or at every so many of those erased.
 
         Return [cut, what was found, whether the next commit held] from where that changes; the last
         entry's cut is the first that comes too late to cut anything.
@@ -103,7 +105,7 @@ class Shelf:
             held = self.boot()["values"] == third
             if whole or not course or course[-1][1:] != (found, held):
                 course.append((cut, found, held))
-            cut += 1
+            cut += stride if cut + stride <= SECTOR else 1
         return course
 
     def play(self, step: list) -> object:

@@ -29,12 +29,13 @@ from guidearm.errors import (
 )
 from guidearm.kinematics import load_arm
 from guidearm.link import JointBus, assign
+from guidearm_firmware.joint.parameters import SET_BYTES
 from guidearm_hil.joint_design import servo_parameters
 from guidearm_hil.rig import VirtualArm
 from guidearm_protocol import messages
 from guidearm_protocol.parameters import ACCESSES, LOWEST, NAMES, NEEDS_DISABLE, READ_WRITE
 
-ERASED_AND_PROGRAMMED = 4096 + 202
+ERASED_AND_PROGRAMMED = 4096 + SET_BYTES
 GAINS = ("kp", "kv", "ki", "ke", "ka")
 
 
