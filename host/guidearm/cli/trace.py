@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from guidearm.cli.access import opened
+from guidearm.cli.access import authorise, opened
 from guidearm.cli.group import Group
 from guidearm.cli.options import Settings, group_options, with_settings
 from guidearm.cli.output import print_json, remark
@@ -169,7 +169,7 @@ def record(
             numbers = [joint["joint"] for joint in holder.state()["joints"]]
             source: dict[str, Any] = {"port": settings.port, "arm": settings.arm}
         else:
-            robot = stack.enter_context(_ready(settings, enable))
+            robot = stack.enter_context(_ready(settings, enable, moves=False))
             link, numbers, source = RobotLink(robot), list(robot.numbers), origin(robot)
         for joint in joints:
             check_joint(numbers, joint)
@@ -188,10 +188,12 @@ def record(
 
 
 @contextmanager
-def _ready(settings: Settings, enable: bool) -> Generator[Robot]:
+def _ready(settings: Settings, enable: bool, *, moves: bool = True) -> Generator[Robot]:
     with opened(settings) as robot:
         if enable:
             robot.enable()
+        elif moves:
+            authorise(robot)
         yield robot
         if enable and not robot.state.faulted:
             robot.disable()

@@ -38,13 +38,14 @@ def program(
 
 
 def test_a_step_is_told_and_saved(program: Program, tmp_path: Path) -> None:
-    code, out, err = program(*PORT, "trace", "step", "--joint", "2", "--size", "0.5", "--enable")
+    code, out, err = program(*PORT, "trace", "step", "--joint", "2", "--size", "0.5")
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "Step of joint 2 by 0.5\u00b0"
     assert "overshoot" in lines[1]
     assert "will move joint 2 by 0.5 deg, and back" in err
     assert "no jump" in err
+    assert err.startswith("virtual:seed=3 begins and ends with this command: enabled for it\n")
     files = [Path(line) for line in lines[2:]]
     assert {path.suffix for path in files} == {".csv", ".json", ".png"}
     assert {path.parent for path in files} == {tmp_path / "home" / "traces"}
@@ -67,10 +68,7 @@ def test_json_and_a_folder_of_ones_own(program: Program, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("step", "--joint", "2", "--size", "1"), "not enabled: guidearm enable first"),
         (("step", "--joint", "7", "--size", "1"), "there is no joint 7"),
-        (("sine", "--joint", "2", "--frequency", "2", "--amplitude", "1"), "not enabled"),
-        (("move", "0", "-90", "-100", "-75", "90", "0"), "not enabled"),
         (("record", "--joint", "0"), "there is no joint 0"),
         (("record", "--timeout", "0.2"), "nothing triggered the capture on joint 1, 2, 3"),
         (("record", "--duration", "0.1", "--before", "0.1"), "cannot have 0.1 s before"),
