@@ -105,8 +105,8 @@ def run_session(
             "seed": setting.seed,
             "planted": setting.planted.value if setting.planted else None,
             "tracker": {
-                "fle_white_mm": world.data_sheet.fle_white_m * 1e3,
-                "fle_static_mm": world.data_sheet.fle_static_m * 1e3,
+                "fle_white_mm": round(world.data_sheet.fle_white_m * 1e3, 6),
+                "fle_static_mm": round(world.data_sheet.fle_static_m * 1e3, 6),
             },
             "truth": {
                 "target_mm": round(after.target_mm, 6),
@@ -135,7 +135,7 @@ def run_session(
             target_after=lateral @ after.target_image,
         )
         drawn = draw_pictures(outcome, tools, task, arm, folder, truth)
-        summary["pictures"] = [str(path) for path in drawn]
+        summary["pictures"] = [path.name for path in drawn]  # in the folder
     summary["folder"] = str(folder)
     summary["wall_s"] = round(wall_s, 3)
     journal.finish(summary)

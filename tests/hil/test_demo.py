@@ -94,7 +94,8 @@ def test_the_session_folder_has_it_all(shown: tuple[Path, dict[str, Any], str]) 
     files = {path.name for path in folder.iterdir()}
     assert files == {"journal.jsonl", "summary.json"} | PICTURES
     assert json.loads((folder / "summary.json").read_text(encoding="utf-8")) == summary
-    assert {Path(path).name for path in summary["pictures"]} == PICTURES
+    assert set(summary["pictures"]) == PICTURES
+    assert summary["tracker"] == {"fle_white_mm": 0.08, "fle_static_mm": 0.09}
     for name in PICTURES:
         assert (folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     journal = (folder / "journal.jsonl").read_text(encoding="utf-8").splitlines()

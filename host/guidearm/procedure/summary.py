@@ -52,6 +52,8 @@ def summarize_failure(
 def _circumstances(robot: Robot, task: Task, motions: Sequence[Motion]) -> dict[str, Any]:
     plan, registration = task.plan, task.registration
     return {
+        "arm": robot.model.name,
+        "port": robot.port_name,
         "plan": {
             "name": plan.name,
             "depth_mm": plan.depth_m * 1e3,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from guidearm.procedure import Journal
-from guidearm.procedure.summary import summarize
+from guidearm.procedure.summary import summarize, summarize_failure
 
-from .conftest import Finished
+from .conftest import SEED, Finished
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def numbers(value: object) -> list[float]:
 
 def test_keys(summary: dict[str, Any]) -> None:
     assert list(summary) == [
-        "passed", "gate", "measured", "uncorrected", "corrections", "plan", "registration",
-        "motions", "joints",
+        "passed", "gate", "measured", "uncorrected", "corrections", "arm", "port", "plan",
+        "registration", "motions", "joints",
     ]  # fmt: skip
 
 
@@ -73,6 +73,15 @@ def test_refused(finished: Finished) -> None:
     assert summary["passed"] is summary["gate"]["passed"] is False
     assert summary["gate"]["reasons"] == list(outcome.verdict.reasons)
     assert summary["gate"]["bound_mm"] > 1.0
+
+
+def test_arm_and_port(summary: dict[str, Any], finished: Finished) -> None:
+    assert summary["arm"] == "guide6"
+    assert summary["port"] == f"virtual:seed={SEED}"
+    failed = summarize_failure("why", finished.robot, finished.task, finished.outcome.motions)
+    assert (failed["passed"], failed["reason"]) == (False, "why")
+    for key in ("arm", "port", "plan", "registration", "motions", "joints"):
+        assert failed[key] == summary[key]
 
 
 def test_plan_and_registration(summary: dict[str, Any], finished: Finished) -> None:
