@@ -76,7 +76,7 @@ def run(
             outcome = Procedure(robot, tracker, tools, task, journal, speed=speed, say=remark).run()
             summary = summarize(outcome, robot, task)
             drawn = draw_pictures(outcome, tools, task, robot.model, session)
-            summary["pictures"] = [str(path) for path in drawn]
+            summary["pictures"] = [path.name for path in drawn]
             summary["folder"] = str(session)
             journal.finish(summary)
         finally:
