@@ -25,24 +25,23 @@ class Board(Protocol):
         """Begin the timer interrupt: once a millisecond, `tick(state, ring)`."""
         ...
 
-    def ticks_us(self) -> int:
-        """Return the joint clock: microseconds modulo 2^30."""
-        ...
-
     def wait(self) -> None:
         """Idle until received bytes may be there."""
         ...
 
-    def read(self, buffer: bytearray) -> int:
-        """Move received bytes of one burst (no idle line inside) into buffer; return how many."""
+    def read(self, buffer: bytearray, received: "array[int]") -> int:
+        """Move received bytes of one burst (no idle line inside) into buffer; return how many.
+
+        With any, received[0] becomes the joint clock at the last one: microseconds modulo 2^30,
+        taken by an interrupt. The buffer has room for the longest frame.
+        """
         ...
 
-    def received_us(self) -> int:
-        """Return the joint clock at the last byte that `read` returned."""
-        ...
+    def write(self, buffer: bytearray, n: int, at_us: int, late_us: int) -> bool:
+        """Transmit buffer[:n], beginning at an instant of the joint clock or at once if late.
 
-    def write(self, buffer: bytearray, n: int, at_us: int) -> None:
-        """Transmit buffer[:n], beginning at an instant of the joint clock or at once if late."""
+        If it could only begin more than late_us after it, transmit nothing and return False.
+        """
         ...
 
     def read_slot(self, slot: int, buffer: bytearray) -> None:

@@ -33,6 +33,7 @@ _SET_POINT_BYTES = const(8)
 _HALF = const(0x8000)
 _MAX_DRIFT = const(1 << 14)
 _ALL_JOINTS = const(0xFFF)
+_ALWAYS = const(0x1FFFFFFF)  # us: however late a reply is, it is sent
 
 _REQUEST_BYTES = {entry[0]: wire.body_size(entry[2]) for entry in wire.MESSAGES}
 _STATE_FORMAT = wire.body_format(wire.STATE)
@@ -70,7 +71,8 @@ class Session:
         self.repeated = 0
         self.stale = 0
         self.missed_slots = 0
-        self._scratch = bytearray(64)
+        self._burst = bytearray(frame.FRAME_BUFFER_BYTES)
+        self._received = array("i", [0])  # us, joint clock, at the burst's last byte
         self._fill = array("i", [0, 0])
         self._frame = bytearray(frame.FRAME_BUFFER_BYTES)
         self._reply = bytearray(frame.FRAME_BUFFER_BYTES)
@@ -79,11 +81,11 @@ class Session:
 
     def poll(self) -> None:
         """Handle the bytes of one burst, if there are any."""
-        n = self.board.read(self._scratch)
+        n = self.board.read(self._burst, self._received)
         start = 0
         fill = self._fill
         while start < n:
-            start = frame.gather(self._scratch, start, n, self._frame, fill)
+            start = frame.gather(self._burst, start, n, self._frame, fill)
             if fill[1]:
                 length = fill[0]
                 fill[0] = 0
@@ -186,7 +188,7 @@ class Session:
             self._execute(message, sequence)
 
     def _heard(self) -> None:
-        self.drive.state[servo.LAST_FRAME] = self.board.received_us()
+        self.drive.state[servo.LAST_FRAME] = self._received[0]
 
     # ---- what they do
 
@@ -274,16 +276,14 @@ class Session:
                 frame.get_i32(f, at + 4),
                 duration,
             )
-        received = self.board.received_us()
+        received = self._received[0]
         slot = later(received, wire.TURNAROUND_US + rank * frame.get_u16(f, _BODY + 2))
         reply = self._state_reply
         self._pack_state(reply, received)
         n = self._close(reply, wire.CYCLE, sequence, wire.OK, _REPLY + _STATE_BYTES)
         # a late reply would run into the next joint's slot
-        if until(self.board.ticks_us(), slot) < -(wire.SLOT_GUARD_US // 2):
+        if not self.board.write(reply, n, slot, wire.SLOT_GUARD_US // 2):
             self.missed_slots += 1
-        else:
-            self.board.write(reply, n, slot)
 
     def _discover(self, sequence: int) -> None:
         after = self.identity.slot_us(self._frame, _BODY)
@@ -291,8 +291,8 @@ class Session:
             reply = self._state_reply
             end = self.identity.pack_found(reply, _REPLY)
             n = self._close(reply, wire.DISCOVER, sequence, wire.OK, end)
-            at = later(self.board.received_us(), wire.TURNAROUND_US + after)
-            self.board.write(reply, n, at)
+            at = later(self._received[0], wire.TURNAROUND_US + after)
+            self.board.write(reply, n, at, _ALWAYS)
 
     def _assign(self, sequence: int) -> None:
         if not self.identity.is_named(self._frame, _BODY):
@@ -372,7 +372,7 @@ class Session:
             self._answer(message, sequence, wire.REFUSED, reason)
 
     def _transmit(self, buffer: bytearray, n: int) -> None:
-        self.board.write(buffer, n, later(self.board.received_us(), wire.TURNAROUND_US))
+        self.board.write(buffer, n, later(self._received[0], wire.TURNAROUND_US), _ALWAYS)
 
     def _answer_fault(self, sequence: int) -> None:
         s = self.drive.state

@@ -81,7 +81,6 @@ class Board:
         self._charge = 0
         self._remainder = 0
         self._runs: "list[tuple[int, bytes]]" = []
-        self._received = self._clock
         self._sent = bytearray()
         self._jitter = int.from_bytes(self.unique_id[:2], "little")
         self._state = self._ring = array("i", [0] * (_PULL_LINE + 1))
@@ -112,14 +111,6 @@ class Board:
         self._ring = ring
         self._tick = tick
 
-    def ticks_us(self) -> int:
-        """Return the joint clock: microseconds modulo 2^30."""
-        return (self._clock + self._now + self._charge) & _TIME
-
-    def received_us(self) -> int:
-        """Return the joint clock at the last byte that `read` returned."""
-        return self._received
-
     def wait(self) -> None:
         """Let simulated time pass until the main loop finds received bytes."""
         free = self._now + self._charge  # the main loop is busy until then
@@ -139,8 +130,8 @@ class Board:
                 free = 0
             self._exchange()
 
-    def read(self, buffer: bytearray) -> int:
-        """Move received bytes of one burst into buffer; return how many."""
+    def read(self, buffer: bytearray, received: "array[int]") -> int:
+        """Move received bytes of one burst into buffer, the last one's time into received[0]."""
         if not self._runs or self._runs[0][0] > self._now:
             return 0
         at, data = self._runs[0]
@@ -155,17 +146,19 @@ class Board:
             self._charge += READ_US
         self._charge += n * READ_BYTE_US_Q8 >> 8
         self._jitter = (self._jitter * 5 + 17) & 1023
-        self._received = (self._clock + at + self._jitter % (RECEIVE_JITTER_US + 1)) & _TIME
+        received[0] = (self._clock + at + self._jitter % (RECEIVE_JITTER_US + 1)) & _TIME
         return n
 
-    def write(self, buffer: bytearray, n: int, at_us: int) -> None:
-        """Transmit buffer[:n], beginning at an instant of the joint clock or at once if late."""
+    def write(self, buffer: bytearray, n: int, at_us: int, late_us: int) -> bool:
+        """Transmit buffer[:n] from an instant on, or up to late_us after it, or not at all."""
         self._charge += WRITE_US
         at = ((at_us - self._clock + 0x20000000) & _TIME) - 0x20000000
-        if at < self._now + self._charge:
-            at = self._now + self._charge
-        self._sent += struct.pack(_TRANSMISSION, at, n)
+        ready = self._now + self._charge
+        if ready - at > late_us:
+            return False
+        self._sent += struct.pack(_TRANSMISSION, max(at, ready), n)
         self._sent += buffer[:n]
+        return True
 
     # ---- time
 

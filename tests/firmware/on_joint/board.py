@@ -45,10 +45,6 @@ class Board:
         for index in range(0 if self.worn else n):
             self.slots[slot][index] = buffer[index]
 
-    def ticks_us(self) -> int:
-        """Return the instant of the last tick, or later if the main loop is behind."""
-        return (self.state[0] + self.behind_us) & _TIME
-
     def received_us(self) -> int:
         """Return an instant 100 us before the last tick."""
         return (self.state[0] - 100) & _TIME
@@ -60,17 +56,22 @@ class Board:
         self.waiting = len(data)
         self.taken = 0
 
-    def read(self, buffer: bytearray) -> int:
+    def read(self, buffer: bytearray, received: array) -> int:
         """Hand over as many bytes as fit."""
+        received[0] = self.received_us()
         n = min(len(buffer), self.waiting - self.taken)
         for index in range(n):
             buffer[index] = self.inbox[self.taken + index]
         self.taken += n
         return n
 
-    def write(self, buffer: bytearray, n: int, at_us: int) -> None:
-        """Keep what is transmitted."""
+    def write(self, buffer: bytearray, n: int, at_us: int, late_us: int) -> bool:
+        """Keep what is transmitted, if the main loop is not more than late_us behind the time."""
+        now = self.state[0] + self.behind_us
+        if ((now - at_us + 0x20000000) & _TIME) - 0x20000000 > late_us:
+            return False
         for index in range(n):
             self.sent[self.sent_bytes + index] = buffer[index]
         self.sent_bytes += n
         self.sent_at = at_us
+        return True

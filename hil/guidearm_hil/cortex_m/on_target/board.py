@@ -65,14 +65,6 @@ class Board:
         state[servo.SUPPLY] = 24000
         state[servo.LAST_FRAME] = self.now
 
-    def ticks_us(self) -> int:
-        """Return the joint clock."""
-        return self.now
-
-    def received_us(self) -> int:
-        """Return the joint clock at the last byte."""
-        return self.now
-
     def wait(self) -> None:
         """Return at once."""
 
@@ -81,8 +73,9 @@ class Board:
         self.waiting = n
         self._taken = 0
 
-    def read(self, buffer: bytearray) -> int:
-        """Move waiting bytes into buffer."""
+    def read(self, buffer: bytearray, received: "array[int]") -> int:
+        """Move waiting bytes into buffer; the last one has just come."""
+        received[0] = self.now
         n = self.waiting
         if n > len(buffer):
             n = len(buffer)
@@ -91,10 +84,11 @@ class Board:
         self._taken += n
         return n
 
-    def write(self, buffer: bytearray, n: int, at_us: int) -> None:
+    def write(self, buffer: bytearray, n: int, at_us: int, late_us: int) -> bool:
         """Take note of a transmission."""
         self.sent = n
         self._last = buffer
+        return True
 
     def reply(self) -> bytearray:
         """Return the last transmission with the stuffing taken out, its content from index 1."""

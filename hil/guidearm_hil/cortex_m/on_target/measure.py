@@ -325,8 +325,8 @@ def all_of_it() -> None:
     answer["transactions_locked"] = _transactions(joint, True)
     _pieces(answer)
     joint.board.give(38)
-    answer["pieces"]["this board's own read, 38 bytes"] = clock.calling_one(
-        joint.board.read, bytearray(64)
+    answer["pieces"]["this board's own read, 38 bytes"] = clock.calling(
+        joint.board.read, bytearray(frame.FRAME_BUFFER_BYTES), clock.array("i", [0])
     )
     joint.board.give(0)
     answer["pieces"]["poll of nothing"] = clock.calling_none(joint._poll)
