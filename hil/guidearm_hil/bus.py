@@ -21,7 +21,8 @@ from typing import Protocol
 import numpy as np
 
 from guidearm.geometry import Array
-from guidearm_hil.exchange import POWERED, PULLING, Answer, RigError
+from guidearm_hil.errors import RigError
+from guidearm_hil.exchange import POWERED, PULLING, Answer
 from guidearm_hil.joint_design import RAD_PER_COUNT
 from guidearm_hil.noise import HOST, Wire, at_another_baud
 from guidearm_protocol.messages import TURNAROUND_US
@@ -87,6 +88,8 @@ class VirtualBus:
         self.frames = 0
         self.collisions = 0
         self.emergency_stop = False
+        self.stop_line = False  # pulled by something that is none of the joints
+        self.log: list[Transmission] | None = None  # of all that is said, once it is a list
         self.alive = [True] * len(joints)
         self._joints = list(joints)
         self._gravity = gravity
@@ -94,6 +97,7 @@ class VirtualBus:
         self._gravity_due = GRAVITY_STEP_US
         self._pulls = [False] * len(joints)
         self._motor = [0] * len(joints)
+        self._answers: dict[int, Answer] = {}
         self._moving = False
         self._hear_by: list[int] = []  # instants before which joints cannot answer yet
         self._to_joints: list[Transmission] = []
@@ -182,6 +186,12 @@ class VirtualBus:
         """
         return np.array(self._log_us) * 1e-6, np.array(self._log_q), np.array(self._log_rotor)
 
+    def answer(self, index: int) -> Answer:
+        """Return where a joint, by its index, stands at the host's instant."""
+        self.advance(max(self.host_us, self.time_us + (index not in self._answers)))
+        self.host_us = max(self.host_us, self.time_us)
+        return self._answers[index]
+
     def forget(self, before_us: int) -> None:
         """Drop the true motion before an instant, which nobody will ask for again."""
         kept = bisect_left(self._log_us, before_us) - 1
@@ -196,7 +206,7 @@ class VirtualBus:
             self._gravity_due = until + GRAVITY_STEP_US
             self._load = [round(load * 1e3) for load in self._gravity(self._log_q[-1])]
         inputs = _INPUT_EMERGENCY_STOP if self.emergency_stop else 0
-        if any(self._pulls):
+        if self.stop_line or any(self._pulls):
             inputs |= _INPUT_STOP_LINE
         for index, joint in enumerate(self._joints):
             if self.alive[index]:
@@ -218,6 +228,7 @@ class VirtualBus:
             except RigError:
                 self._lose(index)
                 continue
+            self._answers[index] = answer
             q[index] = answer.link * (RAD_PER_COUNT / 1024)
             rotor[index] = answer.motor * (RAD_PER_COUNT / 1024)
             self._pulls[index] = bool(answer.flags & PULLING)
@@ -267,6 +278,8 @@ class VirtualBus:
         end = start + math.ceil(len(data) * _BITS_PER_BYTE * 1e6 / baud)
         sent = Transmission(start, end, sender, data, data, baud)
         self._sha.update(struct.pack("<qqh", start, end, sender) + data)
+        if self.log is not None:
+            self.log.append(sent)
         self.frames += 1
         for other in self._to_joints:
             if other.start < end and start < other.end:

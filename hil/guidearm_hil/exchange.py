@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from guidearm.errors import GuideArmError
+from guidearm_hil.errors import RigError
 from guidearm_tools.micropython import Interpreter
 
 _HEADER = struct.Struct("<iiHHi")
@@ -27,10 +27,7 @@ _SETUP = struct.Struct("<HHhiIi8s12s")
 
 PULLING = 1
 POWERED = 2
-
-
-class RigError(GuideArmError):
-    """The virtual rig itself went wrong: a joint's process failed, or broke causality."""
+BRAKE_OPEN = 4
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,8 @@ class JointSetup:
 class Answer:
     """Where a joint has got to.
 
-    Fields: flags PULLING and POWERED; link and motor position at the advance's end in 1/1024
-    motor count; transmissions as (start in us after the advance's end, bytes).
+    Fields: flags PULLING, POWERED and BRAKE_OPEN; link and motor position at the advance's end in
+    1/1024 motor count; transmissions as (start in us after the advance's end, bytes).
     """
 
     flags: int

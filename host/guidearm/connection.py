@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guidearm.arm import Holder, Robot
+from guidearm.arm import Holder, JointModel, Robot
 from guidearm.errors import SilentBusError
 from guidearm.geometry import Array
-from guidearm.kinematics import Arm, load_arm
+from guidearm.kinematics import load_arm
 from guidearm.link import DEFAULT_BAUD, Connection, find_baud, open_port
 from guidearm.motion import Segments, hermite_segments, joint_move
 
 
-def connect(url: str, arm: str | Path | Arm = "guide6", baud: int = DEFAULT_BAUD) -> Robot:
+def connect(url: str, arm: str | Path | JointModel = "guide6", baud: int = DEFAULT_BAUD) -> Robot:
     """Open the port `url`, identify the joints of `arm` and return the robot.
 
-    `arm` is the name of a description, a description file, or a loaded arm. Raises PortError,
-    SilentJointError, VersionMismatchError or ArmDescriptionError; the port is then closed again.
+    `arm` is the name of a description, a description file, or the joints themselves. Raises
+    PortError, SilentJointError, VersionMismatchError or ArmDescriptionError; the port is then
+    closed again.
     """
-    model = arm if isinstance(arm, Arm) else load_arm(arm)
+    model = load_arm(arm) if isinstance(arm, str | Path) else arm
     return robot_on(open_port(url, baud), model, url)
 
 
-def robot_on(connection: Connection, model: Arm, url: str = "") -> Robot:
+def robot_on(connection: Connection, model: JointModel, url: str = "") -> Robot:
     """Return the robot on an open connection; a physical port is served to other shells.
 
     If nobody answers at the port's baud rate, others are tried.

@@ -9,7 +9,8 @@ import pytest
 
 from guidearm.geometry import Array
 from guidearm_hil.bus import MOVING_STEP_US, RESTING_STEP_US, VirtualBus
-from guidearm_hil.exchange import POWERED, PULLING, Answer, RigError
+from guidearm_hil.errors import RigError
+from guidearm_hil.exchange import POWERED, PULLING, Answer
 from guidearm_protocol.errors import FrameError
 from guidearm_protocol.frame import decode_frame, encode_frame, reply_frame, request_frame
 from guidearm_protocol.messages import FAULT, TURNAROUND_US

@@ -52,6 +52,7 @@ _PULL_LINE = 10
 
 FLAG_PULLING = 1
 FLAG_POWERED = 2
+FLAG_BRAKE_OPEN = 4
 
 
 def _no_tick(state: "array[int]", ring: "array[int]") -> object:
@@ -178,6 +179,8 @@ class Board:
             flags |= FLAG_PULLING
         if state[_BRIDGE]:
             flags |= FLAG_POWERED
+        if self._plant[plant.BRAKE_OPEN]:
+            flags |= FLAG_BRAKE_OPEN
         if self._sent:
             self._to_bus_time(end)
         self._out.write(

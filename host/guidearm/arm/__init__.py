@@ -5,6 +5,7 @@ from guidearm.arm.capture_link import HolderLink, RobotLink
 from guidearm.arm.faults import FaultReport
 from guidearm.arm.holder import Holder, HolderClient, attach
 from guidearm.arm.identify import Identity
+from guidearm.arm.joint_model import JointModel
 from guidearm.arm.robot import MovePlanner, Robot
 from guidearm.arm.state import ArmState, JointState
 from guidearm.arm.streaming import MoveRecord, Segments
@@ -18,6 +19,7 @@ __all__ = [
     "HolderClient",
     "HolderLink",
     "Identity",
+    "JointModel",
     "JointState",
     "JointTrace",
     "MovePlanner",

@@ -30,7 +30,7 @@ class RobotLink:
 
     def counts_per_turn(self, joint: int) -> int:
         """Motor counts in a turn of the joint's output."""
-        return self._robot.identities[joint - 1].counts_per_turn
+        return self._robot.identity(joint).counts_per_turn
 
     def ask(
         self, joint: int, message: int, values: Mapping[str, body.Value] | None = None
@@ -121,7 +121,7 @@ def serve_capture(robot: Robot, request: str) -> dict[str, Any]:
         return {"error": f"that is no request of a capture: {error}"}
     return {
         "reply": body.pack(body.reply_fields(message) or (), reply).hex(),
-        "counts_per_turn": robot.identities[joint - 1].counts_per_turn,
+        "counts_per_turn": robot.identity(joint).counts_per_turn,
         "clock": clock_line(robot, joint),
     }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from guidearm.arm.joint_model import JointModel
 from guidearm.errors import (
     AddressError,
     LinkError,
@@ -13,7 +14,7 @@ from guidearm.errors import (
     SilentJointError,
     VersionMismatchError,
 )
-from guidearm.kinematics import Arm, arm_names, load_arm
+from guidearm.kinematics import arm_names, load_arm
 from guidearm.link import Found, JointBus, discover
 from guidearm.link.bus import version_text
 from guidearm_protocol import messages
@@ -49,37 +50,39 @@ class Identity:
         }
 
 
-def identify_joints(bus: JointBus, model: Arm, nonce: int, port: str) -> tuple[Identity, ...]:
-    """Identify an arm's joints under one nonce and check that they fit host, arm and each other.
+def identify_joints(
+    bus: JointBus, model: JointModel, nonce: int, port: str
+) -> tuple[Identity, ...]:
+    """Identify a model's joints under one nonce and check that they fit host, arm and each other.
 
     Raises SilentBusError if nobody answers, AddressError where joints share an address,
     SilentJointError naming every joint that does not answer, VersionMismatchError where protocol
     version, message table, firmware, encoder or arm differ. Joints that were given to no arm yet
     (arm_id 0) fit any.
     """
-    count = len(model.lower)
     found: list[Identity] = []
     silent: list[int] = []
-    for number in range(1, count + 1):
+    for number in model.numbers:
         try:
             found.append(identify(bus, number, nonce))
         except SilentJointError:
             silent.append(number)
-    if len(silent) == count:
+    if len(silent) == len(model.numbers):
         raise SilentBusError(
             f"no joint answers on {port}: check that it is the arm's port, power and cable"
         )
     if silent:
-        _explain(bus, silent, count, port)
+        _explain(bus, silent, model.numbers, port)
         raise SilentJointError(silent_text(silent, port) + ": check power, cable and address")
     for identity in found:
         _check(identity)
-    _check_arm(found)
-    _check_model(found[0].arm_id, model, port)
+    if model.arm_id is not None:
+        _check_arm(found)
+        _check_model(found[0].arm_id, model.name, model.arm_id, port)
     return tuple(found)
 
 
-def _explain(bus: JointBus, silent: list[int], count: int, port: str) -> None:
+def _explain(bus: JointBus, silent: list[int], wanted: tuple[int, ...], port: str) -> None:
     """Raise AddressError if joints that share or miss an address are why some are silent."""
     try:
         everybody = discover(bus)
@@ -93,7 +96,7 @@ def _explain(bus: JointBus, silent: list[int], count: int, port: str) -> None:
             f"joints {ids} on {port} both have address {shared[0]}: give one of them another, "
             f"guidearm address set {both[-1].unique_id} {_free(everybody, silent)}"
         )
-    strays = [found for found in everybody if found.address > count]
+    strays = [found for found in everybody if found.address not in wanted]
     if strays and not any(found.address in silent for found in everybody):
         raise AddressError(
             f"{silent_text(silent, port)}, but joint {strays[0].unique_id} has address "
@@ -181,14 +184,14 @@ def _check_arm(joints: list[Identity]) -> None:
             )
 
 
-def _check_model(arm_id: int, model: Arm, port: str) -> None:
+def _check_model(arm_id: int, name: str, wanted: int, port: str) -> None:
     """Refuse joints that were given to another arm than the one the host computes with."""
-    if arm_id in (0, model.arm_id):
+    if arm_id in (0, wanted):
         return
     theirs = next((name for name in arm_names() if load_arm(name).arm_id == arm_id), None)
     raise VersionMismatchError(
         f"the joints on {port} are those of {theirs or 'another arm'} (arm {arm_id}), not of "
-        f"{model.name} (arm {model.arm_id}): choose {f'--arm {theirs}' if theirs else 'its --arm'}"
+        f"{name} (arm {wanted}): choose {f'--arm {theirs}' if theirs else 'its --arm'}"
     )
 
 

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 from guidearm.arm import faults, holder, streaming
 from guidearm.arm.capture_link import serve_capture
 from guidearm.arm.identify import Identity, identify, identify_joints, silent_text
+from guidearm.arm.joint_model import JointModel
 from guidearm.arm.state import ArmState, JointState, joint_state
 from guidearm.errors import (
+    ArmDescriptionError,
     GuideArmError,
     JointFaultError,
     LinkError,
@@ -71,7 +73,7 @@ class Robot:
     def __init__(
         self,
         connection: Connection,
-        model: Arm,
+        model: JointModel,
         plan_move: MovePlanner,
         served: holder.Holder | None = None,
     ) -> None:
@@ -111,6 +113,21 @@ class Robot:
         raise SilentJointError(
             f"{silent_text(missing, self.port_name)} cycles: check its power and cable"
         )
+
+    @property
+    def arm(self) -> Arm:
+        """The arm's kinematics; raises ArmDescriptionError if the joints make no arm."""
+        if not isinstance(self.model, Arm):
+            raise ArmDescriptionError(f"{self.model.name} is no arm: choose one with --arm")
+        return self.model
+
+    def index(self, number: int) -> int:
+        """Return where in arrays of joint quantities the joint `number` is."""
+        return self.numbers.index(number)
+
+    def identity(self, number: int) -> Identity:
+        """Return who the joint `number` is."""
+        return self.identities[self.index(number)]
 
     # ---- state
 
@@ -170,7 +187,7 @@ class Robot:
     def _exchange(self, segment: SegmentPoint | None = None) -> None:
         result = self.bus.cycle(self._mask, segment)
         for number, told in result.states.items():
-            identity = self.identities[number - 1]
+            identity = self.identity(number)
             if told.boot != identity.boot:
                 self._restarted.add(number)
             self._silent.discard(number)
@@ -190,7 +207,7 @@ class Robot:
             identity = identify(self.bus, number, self._nonce)
         except LinkError:
             return False
-        return identity.boot_count != self.identities[number - 1].boot_count
+        return identity.boot_count != self.identity(number).boot_count
 
     def _restart_error(self) -> LinkError:
         who = ", ".join(f"joint {number}" for number in sorted(self._restarted))

@@ -144,13 +144,14 @@ def wire_points(segments: Segments, robot: Robot) -> list[SegmentPoint]:
     if outside.any():
         row, joint = (int(i) for i in np.argwhere(outside)[0])
         raise LimitError(
-            f"joint {joint + 1} would go to {math.degrees(segments.position[row, joint]):.2f} deg, "
-            f"outside {math.degrees(lower[joint]):.0f}..{math.degrees(upper[joint]):.0f}"
+            f"joint {robot.numbers[joint]} would go to "
+            f"{math.degrees(segments.position[row, joint]):.2f} deg, outside "
+            f"{math.degrees(lower[joint]):.0f}..{math.degrees(upper[joint]):.0f}"
         )
     fastest = messages.SET_POINT[1][4] * RAD_PER_UNIT
     if np.any(np.abs(segments.velocity) > fastest):
         joint = int(np.argmax(np.max(np.abs(segments.velocity), axis=0)))
-        raise LimitError(f"joint {joint + 1} would move faster than {fastest:.1f} rad/s")
+        raise LimitError(f"joint {robot.numbers[joint]} would move faster than {fastest:.1f} rad/s")
     positions = np.rint(segments.position / RAD_PER_UNIT).astype(np.int64).tolist()
     velocities = np.rint(segments.velocity / RAD_PER_UNIT).astype(np.int64).tolist()
     return [
@@ -166,8 +167,8 @@ def _check_start(state: ArmState, segments: Segments) -> None:
     if np.any(gap > START_TOLERANCE_RAD):
         joint = int(np.argmax(gap))
         raise MotionError(
-            f"the move starts {math.degrees(gap[joint]):.3f} deg from where joint {joint + 1} "
-            "stands: plan it from the present state"
+            f"the move starts {math.degrees(gap[joint]):.3f} deg from where joint "
+            f"{state.joints[joint].number} stands: plan it from the present state"
         )
 
 
@@ -329,7 +330,8 @@ class _Move:
         return state
 
     def _limit(self, joint: JointState, index: int) -> MotionError:
-        position = self.points[min(index, len(self.points) - 1)].set_points[joint.number - 1][0]
+        point = self.points[min(index, len(self.points) - 1)]
+        position = point.set_points[self.robot.index(joint.number)][0]
         error = LimitError(
             f"joint {joint.number} refuses segment {index + 1} to "
             f"{math.degrees(position * RAD_PER_UNIT):.2f} deg: beyond its own limits of position "
@@ -389,8 +391,9 @@ class _Move:
             if self.clock.now() > deadline:
                 joint = int(np.argmax(np.abs(state.q - goal) / tolerance))
                 away = math.degrees(state.q[joint] - goal[joint])
+                number = self.robot.numbers[joint]
                 raise MotionError(
-                    f"joint {joint + 1} did not settle: {away:.4f} deg from its target after "
+                    f"joint {number} did not settle: {away:.4f} deg from its target after "
                     f"{SETTLE_TIMEOUT_S:g} s"
                 )
             self._wait_until(state.time + PERIOD_S)

@@ -46,7 +46,7 @@ def joints(settings: Settings, degrees: tuple[float, ...], speed: float) -> None
 
     goal = np.radians(degrees)
     with opened(settings) as robot:
-        arm = robot.model
+        arm = robot.arm
         _carry_out(
             settings, robot, lambda q: [joint_move(q, goal, arm, speed, label="move joints")]
         )
@@ -91,9 +91,9 @@ def _along(settings: Settings, robot: Robot, distance_m: float, speed: float) ->
     step = transform(np.eye(3), np.array([0.0, 0.0, distance_m]))
 
     def plan(q: Array) -> list[Trajectory]:
-        end = robot.model.forward(q) @ T_flange_guide @ step
+        end = robot.arm.forward(q) @ T_flange_guide @ step
         pace = speed * APPROACH_M_S
-        return [straight(robot.model, T_flange_guide, end, q, pace, "move guide")]
+        return [straight(robot.arm, T_flange_guide, end, q, pace, "move guide")]
 
     return plan
 
@@ -120,7 +120,7 @@ def _onto(
     T_base_line = frame_along(start - STANDOFF_M / length * depth, depth / length)
 
     def plan(q: Array) -> list[Trajectory]:
-        way = plan_path(robot.model, T_flange_guide, T_base_line, q, speed=speed)
+        way = plan_path(robot.arm, T_flange_guide, T_base_line, q, speed=speed)
         return [way.transfer, way.approach]
 
     return plan
@@ -133,7 +133,7 @@ def _guide_mount(settings: Settings, robot: Robot) -> Array:
     folder = settings.data_dir
     if not any((folder / name).exists() for name in (HAND_EYE_FILE, GUIDE_FILE)):
         remark(f"no calibration in {folder}: the guide's place on the flange is the drawing's")
-        return robot.model.T_flange_guide
+        return robot.arm.T_flange_guide
     return read_hand_eye(folder).T_flange_arm_marker @ read_guide(folder).T_arm_marker_guide
 
 

@@ -75,7 +75,7 @@ def run(
         try:
             outcome = Procedure(robot, tracker, tools, task, journal, speed=speed, say=remark).run()
             summary = summarize(outcome, robot, task)
-            drawn = draw_pictures(outcome, tools, task, robot.model, session)
+            drawn = draw_pictures(outcome, tools, task, robot.arm, session)
             summary["pictures"] = [path.name for path in drawn]
             summary["folder"] = str(session)
             journal.finish(summary)

@@ -45,6 +45,11 @@ class Arm:
     T_flange_guide: Array
     T_flange_arm_marker: Array
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Bus addresses of the joints, from the base on."""
+        return tuple(range(1, len(self.lower) + 1))
+
     @cached_property
     def chain(self) -> Chain:
         """The nominal chain of joints."""
@@ -55,7 +60,7 @@ class Arm:
             alpha=np.array([0.5, 0.0, 0.0, 0.5, -0.5, 0.0]) * np.pi,
         )
 
-    @cached_property
+    @property
     def arm_id(self) -> int:
         """What joints of this arm are marked with: 1..65535 from link lengths and joint limits.
 

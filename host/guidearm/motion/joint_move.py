@@ -43,7 +43,7 @@ class JointMove:
 def joint_move(
     q0: ArrayLike, q1: ArrayLike, arm: JointLimits, speed: float = 1.0, label: str = "joint move"
 ) -> JointMove:
-    """Move from posture q0 to q1, (6,) rad, straight in joint space and from rest to rest.
+    """Move from posture q0 to q1, (n,) rad, straight in joint space and from rest to rest.
 
     The joints' velocity, acceleration and jerk limits, projected on the line, give the fastest
     S-curve; `speed` in (0, 1] runs that same curve at a fraction of its pace. Equal postures give

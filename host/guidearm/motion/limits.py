@@ -15,7 +15,12 @@ _ROUNDING_RAD = 1e-9
 
 
 class JointLimits(Protocol):
-    """Limits of a chain of joints, each (6,), rad and s."""
+    """Limits of n joints, each (n,), rad and s."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What the joints are called."""
+        ...
 
     @property
     def lower(self) -> Array:
@@ -44,7 +49,7 @@ class JointLimits(Protocol):
 
 
 def as_posture(q: ArrayLike, arm: JointLimits, what: str) -> Array:
-    """Return q as (6,) rad; raises MotionError unless it has a finite angle for each joint."""
+    """Return q as (n,) rad; raises MotionError unless it has a finite angle for each joint."""
     posture = np.array(q, dtype=np.float64)
     if posture.shape != arm.lower.shape or not np.all(np.isfinite(posture)):
         raise MotionError(
@@ -55,9 +60,9 @@ def as_posture(q: ArrayLike, arm: JointLimits, what: str) -> Array:
 
 
 def check_limits(q: Array, arm: JointLimits, what: str) -> None:
-    """Raise LimitError if a posture of q (..., 6) rad leaves the joints' ranges.
+    """Raise LimitError if a posture of q (..., n) rad leaves the joints' ranges.
 
-    The line names the joint (from 1), the angle furthest outside and the range, in degrees.
+    The line names the joint, the angle furthest outside and the range, in degrees.
     """
     excess = np.maximum(q - arm.upper, arm.lower - q).reshape(-1, q.shape[-1])
     row, joint = np.unravel_index(int(np.argmax(excess)), excess.shape)
@@ -66,6 +71,6 @@ def check_limits(q: Array, arm: JointLimits, what: str) -> None:
     angle = np.degrees(q.reshape(excess.shape)[row, joint])
     low, high = np.degrees(arm.lower[joint]), np.degrees(arm.upper[joint])
     raise LimitError(
-        f"{what}: joint {joint + 1} would go to {angle:.2f} deg, its range is "
+        f"{what}: joint {arm.numbers[joint]} would go to {angle:.2f} deg, its range is "
         f"{low:.2f} to {high:.2f} deg: choose another posture"
     )

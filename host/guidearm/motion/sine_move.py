@@ -16,7 +16,7 @@ _SAMPLES_PER_PERIOD = 400
 
 @dataclass(frozen=True, eq=False)
 class SineMove:
-    """`amplitude` (rad) at `frequency` (Hz) on joint 0..5 about `centre` (6,) rad.
+    """`amplitude` (rad) at `frequency` (Hz) on joint 0..5 about `centre` (n,) rad.
 
     The first `fade` and the last `fade` periods it is weighted by a squared sine from 0 to 1, so
     that it begins and ends at rest without a step of acceleration; for `periods` between them it
@@ -67,12 +67,14 @@ def sine_move(
     periods: int = 4,
     fade: int = 1,
 ) -> SineMove:
-    """Swing joint 0..5 by `amplitude` (rad) at `frequency` (Hz) about `centre` (6,) rad.
+    """Swing the joint at index `joint` by `amplitude` (rad) at `frequency` (Hz) about a posture.
+
+    `centre` (n,) rad is where all joints stand but for it.
 
     Raises LimitError if the sine leaves the joint's range, or needs more speed, acceleration or
     jerk than the joint has; MotionError for values that make no sine.
     """
-    label = f"sine of joint {joint + 1}"
+    label = f"sine of joint {arm.numbers[joint]}"
     posture = as_posture(centre, arm, f"{label}: centre")
     sound = amplitude > 0 and frequency > 0 and periods >= 1 and fade >= 1
     if not sound or not np.isfinite([amplitude, frequency]).all():

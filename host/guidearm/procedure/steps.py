@@ -103,7 +103,7 @@ class Procedure:
         self._journal = journal
         self._speed = speed
         self._say = say or _silent
-        self._watch = Watch(robot.model, tracker, robot.clock.now())
+        self._watch = Watch(robot.arm, tracker, robot.clock.now())
         self._motions: list[Motion] = []
 
     def run(self) -> Outcome:
@@ -119,7 +119,7 @@ class Procedure:
             self._note("enabled", "joints enabled")
             T_base_camera, seen = self._map()
             path = self._plan(T_base_camera @ seen.T_camera_patient @ line.pose(STANDOFF_M))
-            model = robot.model
+            model = robot.arm
             self._follow("transfer", lambda q: joint_move(q, path.candidate.q, model, self._speed))
             self._follow("approach", lambda q: self._straight(path.T_base_guide, q, APPROACH_M_S))
             approached_s = robot.clock.now()
@@ -178,7 +178,7 @@ class Procedure:
         robot, hand_eye = self._robot, self._tools.hand_eye
         seen = self._measure()
         T_base_camera = locate_camera(
-            robot.model.forward(robot.state.q_demand),
+            robot.arm.forward(robot.state.q_demand),
             hand_eye,
             self._watch.frames_since(seen.first_s),
         )
@@ -198,7 +198,7 @@ class Procedure:
         """Plan the whole way and say what will move."""
         robot = self._robot
         q = robot.state.q_demand
-        path = plan_path(robot.model, self._tools.T_flange_guide, T_base_line, q, speed=self._speed)
+        path = plan_path(robot.arm, self._tools.T_flange_guide, T_base_line, q, speed=self._speed)
         travel = np.degrees(path.candidate.q - q)
         self._note(
             "planned",
@@ -214,7 +214,7 @@ class Procedure:
 
     def _straight(self, T_base_guide: Array, q: Array, speed_m_s: float) -> Trajectory:
         guide = self._tools.T_flange_guide
-        return straight(self._robot.model, guide, T_base_guide, q, speed_m_s, "guide")
+        return straight(self._robot.arm, guide, T_base_guide, q, speed_m_s, "guide")
 
     def _follow(self, name: str, plan: Callable[[Array], Trajectory]) -> None:
         """Carry out what `plan` makes of the present posture; after a hold, plan the rest anew."""

@@ -62,7 +62,7 @@ def record_step(
         raise InputError("a step has a size: --size in degrees, other than 0")
     start = robot.resume().q_demand
     goal = start.copy()
-    goal[joint - 1] += size
+    goal[robot.index(joint)] += size
     label = f"step of joint {joint}"
     there = joint_move(start, goal, robot.model, speed, label=label)
     _tell(say, f"will move joint {joint} by {math.degrees(size):g} deg, and back")
@@ -106,7 +106,7 @@ def record_sine(
     """
     check_joint(robot.numbers, joint)
     start = robot.resume().q_demand
-    move = sine_move(start, joint - 1, amplitude, frequency, robot.model, periods)
+    move = sine_move(start, robot.index(joint), amplitude, frequency, robot.model, periods)
     _tell(say, f"will swing joint {joint} by {math.degrees(amplitude):g} deg to each side")
     traces, setup, failure = _record(robot, (joint,), move)
     if failure is not None:

@@ -247,6 +247,10 @@ class Doctored:
     jump: Array | None = None
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        return self.nominal.numbers
+
+    @property
     def lower(self) -> Array:
         return self.nominal.lower
 
