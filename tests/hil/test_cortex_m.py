@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-from guidearm_hil.cortex_m import build, image
 from guidearm_hil.cortex_m.budget import HEAP, Measured, measure
-from guidearm_hil.cortex_m.image import CortexMError
+from guidearm_hil.cortex_m.image import RIG, CortexMError
 from guidearm_hil.cortex_m.machine import CortexM
+from guidearm_hil.frozen_rig import RigSetUpError
 from guidearm_tools.image import FIRMWARE_FILES
 
 
 def why_not() -> str:
     """Return why the rig cannot run, nothing if it can."""
     try:
-        image.firmware_elf()
-    except CortexMError as error:
+        RIG.image()
+    except RigSetUpError as error:
         return str(error)
     return "" if shutil.which("qemu-system-arm") else "qemu-system-arm is not installed"
 
@@ -35,29 +34,9 @@ def measured() -> Measured:
 
 
 def test_the_firmware_is_frozen_whole() -> None:
-    files = image.frozen_files()
+    files = RIG.files()
     assert set(FIRMWARE_FILES) <= set(files)
     assert {"board.py", "measure.py", "guidearm_protocol/messages.py"} <= set(files)
-
-
-def test_a_rig_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(CortexMError, match=r"not set up: run tools/setup --rig cortex-m"):
-        image.firmware_elf(tmp_path)
-
-
-def test_a_rig_with_other_firmware_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "firmware.elf").write_bytes(b"")
-    (tmp_path / "frozen-digest").write_text("of yesterday\n")
-    with pytest.raises(CortexMError, match="other firmware"):
-        image.firmware_elf(tmp_path)
-    (tmp_path / "frozen-digest").write_text(image.digest() + "\n")
-    assert image.firmware_elf(tmp_path) == tmp_path / "firmware.elf"
-
-
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(CortexMError, match=r"apt-get install .*gcc-arm-none-eabi.*qemu-system-arm"):
-        build.build()
 
 
 @needs_rig

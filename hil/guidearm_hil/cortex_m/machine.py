@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from guidearm_hil.cortex_m.image import CortexMError, firmware_elf
+from guidearm_hil.cortex_m.image import RIG, CortexMError
 
 _QEMU = "qemu-system-arm"
 _CHUNK = 64  # the UART has no flow control
@@ -24,11 +24,11 @@ class CortexM:
     """A running MPS2_AN385 with the firmware frozen in; a context manager."""
 
     def __init__(self, elf: Path | None = None) -> None:
-        """Start QEMU. Raises CortexMError when the rig is not set up or does not answer."""
+        """Start QEMU. Raises RigSetUpError without the rig, CortexMError if it does not answer."""
         command: list[str | Path] = [_QEMU, "-machine", "mps2-an385", "-icount", "shift=0"]
         command += ["-display", "none", "-monitor", "none", "-serial", "stdio"]
         command += ["-semihosting-config", "enable=on,target=native"]
-        command += ["-kernel", firmware_elf() if elf is None else elf]
+        command += ["-kernel", RIG.image() if elf is None else elf]
         try:
             self._process = subprocess.Popen(
                 command,

@@ -1,0 +1,113 @@
+"""Builds the rig: MicroPython for the Raspberry Pi Pico, the firmware frozen in, and its emulator.
+
+`tools/setup --rig pico` runs it. The boot ROM is a stand-in of our own, see rom/rom.c.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from guidearm_hil.frozen_build import (
+    COMPILING,
+    CROSS_COMPILER,
+    NEWLIB,
+    Build,
+    Headers,
+    missing_packages,
+    say,
+    set_up,
+)
+from guidearm_hil.frozen_rig import RigSetUpError
+from guidearm_hil.pico.image import RIG, ROM_SOURCES
+
+_BOARD = "RPI_PICO"
+_BESIDE = ("src:mbedtls", "pico-sdk-source", "tinyusb-source")
+_PROGRAMS = {**COMPILING, "cmake": "cmake", "node": "nodejs", "npm": "npm"}
+_LIBSTDCXX = Headers("libstdc++-arm-none-eabi-newlib", ("cstdlib",), "c++")
+_EMULATOR = Path(__file__).with_name("emulator")
+_BOOT_ROM_OPTIONS = (
+    *("-mcpu=cortex-m0plus", "-mthumb", "-Os", "-nostdlib", "-ffreestanding", "-fno-builtin"),
+    # its memcpy and memset are not to be made of calls of themselves
+    "-fno-tree-loop-distribute-patterns",
+)
+
+
+def build() -> bool:
+    """Make the rig what this checkout needs; return whether anything had to be done.
+
+    Raises RigSetUpError, in one line, for missing packages, a network that does not answer and a
+    build that fails.
+    """
+    missing = missing_packages(_PROGRAMS, [NEWLIB, _LIBSTDCXX])
+    if missing:
+        raise RigSetUpError(f"the rig pico needs packages: apt-get install {' '.join(missing)}")
+    work = Build(RIG, _BESIDE)
+    installed = _install_emulator(work)
+    return work.run(_make_source, _make_program) or installed
+
+
+def _install_emulator(build: Build) -> bool:
+    """Install the emulator's locked packages beside it, unless they are there."""
+    lock = (_EMULATOR / "package-lock.json").read_bytes()
+    modules = _EMULATOR / "node_modules"
+    made = modules / ".made-from"
+    if made.is_file() and made.read_bytes() == lock:
+        return False
+    say("installing the RP2040 emulator")
+    build.call(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], _EMULATOR)
+    made.write_bytes(lock)
+    return True
+
+
+def _make_source(build: Build) -> None:
+    """Unpack the libraries where MicroPython looks for them, and build its cross compiler."""
+    library = build.source / "lib"
+    unpacked = build.folder / "sdk"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    for package in build.packages.glob("*.deb"):
+        build.call(["dpkg", "-x", str(package), str(unpacked)], build.folder)
+    for name in ("tinyusb", "pico-sdk"):
+        shutil.rmtree(library / name, ignore_errors=True)
+        (unpacked / "usr" / "src" / name).rename(library / name)
+    shutil.rmtree(unpacked)
+    shutil.rmtree(library / "mbedtls", ignore_errors=True)
+    build.unpack("mbedtls", library / "mbedtls")
+    # the build looks for micropython-lib although it freezes nothing of it
+    (library / "micropython-lib").mkdir(exist_ok=True)
+    (library / "micropython-lib" / "README.md").touch()
+    say("building mpy-cross")
+    build.make(build.source / "mpy-cross")
+
+
+def _make_program(build: Build) -> None:
+    port = build.source / "ports" / "rp2"
+    program = build.source / "build-rig"
+    manifest = build.manifest('freeze("$(PORT_DIR)/modules", "rp2.py")\n')
+    build.call(
+        [
+            *("cmake", "-S", str(port), "-B", str(program), f"-DMICROPY_BOARD={_BOARD}"),
+            *("-DPICO_BUILD_DOCS=0", "-DPICO_NO_PICOTOOL=1"),
+            f"-DPython3_EXECUTABLE={sys.executable}",
+            f"-DMICROPY_FROZEN_MANIFEST={manifest}",
+        ],
+        build.folder,
+    )
+    build.make(program)
+    rom = build.folder / "rom.elf"
+    sources = [str(path) for path in ROM_SOURCES if path.suffix != ".ld"]
+    script = next(path for path in ROM_SOURCES if path.suffix == ".ld")
+    build.call(
+        [CROSS_COMPILER, *_BOOT_ROM_OPTIONS, f"-Wl,-T,{script}", "-o", str(rom), *sources, "-lgcc"],
+        build.folder,
+    )
+    build.call(
+        ["arm-none-eabi-objcopy", "-O", "binary", str(rom), str(build.folder / "rom.bin")],
+        build.folder,
+    )
+    shutil.copyfile(program / "firmware.bin", build.folder / RIG.program)
+
+
+if __name__ == "__main__":
+    set_up(build)

@@ -1,0 +1,25 @@
+"""What is frozen into the Pico's MicroPython: the firmware on the board that it is meant for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guidearm_hil.frozen_rig import FrozenRig
+from guidearm_tools.image import image_files
+
+_HERE = Path(__file__).parent
+_ON_TARGET = _HERE / "on_target"
+ROM_SOURCES = tuple(_HERE / "rom" / name for name in ("rom.c", "tables.S", "rom.ld"))
+
+
+def frozen_files() -> dict[str, bytes]:
+    """Return the files to freeze: name to content, in order of name."""
+    return image_files(_ON_TARGET / "board.py", [_ON_TARGET / "_boot.py"])
+
+
+def rom_files() -> dict[str, bytes]:
+    """Return what the boot ROM is made of."""
+    return {f"rom/{path.name}": path.read_bytes() for path in ROM_SOURCES}
+
+
+RIG = FrozenRig("pico", "firmware.bin", frozen_files, rom_files)
