@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from guidearm.errors import LinkError, MotionError
+from guidearm.errors import MotionError
 from guidearm.kinematics import load_arm
-from guidearm_tools import bench as benches
-from guidearm_tools.bench import codec, link
+from guidearm_tools.bench import cli, codec, link
+from guidearm_tools.bench.rows import BoundError
 from guidearm_tools.image import build_image
 from guidearm_tools.micropython import find_interpreter
 
@@ -21,7 +21,7 @@ CASES = 4000
 
 
 def told(*arguments: str) -> dict[str, Any]:
-    result = CliRunner().invoke(benches.bench, [*arguments, "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(cli.bench, [*arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -54,8 +54,8 @@ def test_a_promise_that_is_not_kept_ends_the_command_with_an_error(
 ) -> None:
     monkeypatch.setattr(link, "SHARE", 0.99)
     arguments = ["link", "--port", "virtual:seed=5&baud=1000000", "--cycles", "5"]
-    result = CliRunner().invoke(benches.bench, arguments)
-    assert isinstance(result.exception, LinkError)
+    result = CliRunner().invoke(cli.bench, arguments)
+    assert isinstance(result.exception, BoundError)
     assert "out of bounds: share of the wire limit at 1 Mbaud" in str(result.exception)
     assert "FAILED" in result.output
 

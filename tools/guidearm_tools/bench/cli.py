@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,10 @@ import click
 
 from guidearm.cli.group import Group
 from guidearm.cli.options import Settings, group_options, with_settings
-from guidearm.cli.output import print_json, remark
-from guidearm.errors import LinkError
+from guidearm.cli.output import print_json, remark, table
 
 if TYPE_CHECKING:
+    from guidearm_tools.bench.peers import Peers
     from guidearm_tools.bench.rows import Row
 
 ENTRY_POINTS = "guidearm.benches"
@@ -52,8 +54,43 @@ def codec(settings: Settings, frames: int, seed: int) -> None:
     _show(settings, rows, **{name: asdict(count) for name, count in counts.items()})
 
 
+@click.command("kinematics")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Draws the poses.")
+@click.option("--poses", type=click.IntRange(1000), default=10_000, help="To solve.  [10000]")
+@with_settings
+def kinematics(settings: Settings, seed: int, poses: int) -> None:
+    """Measure the kinematics beside other libraries, on the same poses.
+
+    They are kept in an environment of their own, which needs a network the first time.
+    """
+    from guidearm_tools.bench.kinematics import PEERS, beside_table, measure_kinematics, rows
+
+    peers = _peers(settings, PEERS)
+    measured = measure_kinematics(peers, seed, poses)
+    if not settings.as_json:
+        header = ("what", "who", "median us", "p99 us", "solved %", "residual m")
+        click.echo(table(header, beside_table(measured), "  rrrr") + "\n")
+    told: dict[str, Any] = {"peers": peers.present, "skipped": peers.skipped, **measured}
+    _show(settings, [*rows(measured), *peers.rows()], **told)
+
+
+def _peers(settings: Settings, names: Sequence[str]) -> Peers:
+    """Return the peers' environment; on a terminal it is told what takes long."""
+    from guidearm_tools.bench.peers import peers_folder, prepare
+
+    say = remark if sys.stderr.isatty() else _nobody
+    peers = prepare(names, peers_folder(settings.data_dir), say)
+    for name, reason in peers.skipped.items():
+        remark(f"{name} is skipped: {reason}")
+    return peers
+
+
+def _nobody(_text: str) -> None:
+    pass
+
+
 def _show(settings: Settings, rows: list[Row], **more: object) -> None:
-    from guidearm_tools.bench.rows import row_table
+    from guidearm_tools.bench.rows import BoundError, row_table
 
     if settings.as_json:
         told: dict[str, Any] = {"rows": [row.as_dict() for row in rows], **more}
@@ -62,7 +99,7 @@ def _show(settings: Settings, rows: list[Row], **more: object) -> None:
         click.echo(row_table(rows))
     broken = [row.name for row in rows if not row.ok]
     if broken:
-        raise LinkError("out of bounds: " + "; ".join(broken))
+        raise BoundError("out of bounds: " + "; ".join(broken))
     remark(f"all {len(rows)} within their bounds")
 
 
@@ -84,7 +121,7 @@ class _Bench(Group):
 bench = _Bench(
     "bench",
     params=group_options(),
-    commands=[codec, link],
-    help="Measure the link, its codecs and the firmware.",
+    commands=[codec, kinematics, link],
+    help="Measure link, codecs, kinematics and firmware.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

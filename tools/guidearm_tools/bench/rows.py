@@ -7,6 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from guidearm.cli.output import table
+from guidearm.errors import GuideArmError
+
+
+class BoundError(GuideArmError):
+    """A promise was measured and not kept."""
 
 
 @dataclass(frozen=True, slots=True)
