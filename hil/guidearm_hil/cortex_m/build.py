@@ -1,4 +1,4 @@
-"""Builds the rig: MicroPython for QEMU's MPS2_AN385, the firmware frozen in.
+"""Builds the rig: MicroPython for QEMU, twice, the firmware frozen in.
 
 `tools/setup --rig cortex-m` runs it.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import shutil
 import sys
 
-from guidearm_hil.cortex_m.image import RIG
+from guidearm_hil.cortex_m.image import BOARDS, PROCESSORS, RIG, board_files
 from guidearm_hil.frozen_build import COMPILING, NEWLIB, Build, missing_packages, say, set_up
 from guidearm_hil.frozen_rig import RigSetUpError
+from guidearm_tools.image import image_digest
 
-_BOARD = "MPS2_AN385"
 _PROGRAMS = {**COMPILING, "qemu-system-arm": "qemu-system-arm"}
 
 
@@ -34,10 +34,25 @@ def _make_source(build: Build) -> None:
 
 
 def _make_program(build: Build) -> None:
-    port = build.source / "ports" / "qemu"
-    manifest = build.manifest()
-    build.make(port, f"BOARD={_BOARD}", f"FROZEN_MANIFEST={manifest}", f"PYTHON={sys.executable}")
-    shutil.copyfile(port / f"build-{_BOARD}" / "firmware.elf", build.folder / RIG.program)
+    port, manifest = build.source / "ports" / "qemu", build.manifest()
+    options = image_digest(board_files())
+    for processor in PROCESSORS:
+        objects = port / f"build-{processor}"
+        made = objects / "made"
+        if not made.is_file() or made.read_text() != options:
+            # make does not see that a compiler's options have changed
+            shutil.rmtree(objects, ignore_errors=True)
+            objects.mkdir()
+            made.write_text(options)
+        variables = {
+            "BOARD": processor,
+            "BOARD_DIR": BOARDS / processor,
+            "BUILD": objects.name,
+            "FROZEN_MANIFEST": manifest,
+            "PYTHON": sys.executable,
+        }
+        build.make(port, *(f"{name}={value}" for name, value in variables.items()))
+        shutil.copyfile(objects / "firmware.elf", build.folder / f"{processor}.elf")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is frozen into the rig's MicroPython: the firmware, and beside it what measures it."""
+"""What the rig's two programs are made of: the firmware, and beside it what measures it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from guidearm.errors import GuideArmError
 from guidearm_hil.frozen_rig import FrozenRig
 from guidearm_tools.image import image_files
 
+PROCESSORS = {"m3": "M3", "m0plus": "M0+"}
+"""Whose code the rig holds: the name of its program, and the name for people."""
+
+BOARDS = Path(__file__).with_name("boards")
 _ON_TARGET = Path(__file__).with_name("on_target")
 _MODULES = ("clock.py", "measure.py")
 
@@ -21,4 +25,16 @@ def frozen_files() -> dict[str, bytes]:
     return image_files(_ON_TARGET / "board.py", [_ON_TARGET / name for name in _MODULES])
 
 
-RIG = FrozenRig("cortex-m", "firmware.elf", frozen_files)
+def board_files() -> dict[str, bytes]:
+    """Return what says how MicroPython is built for each processor: name to content."""
+    paths = (path for path in BOARDS.rglob("*") if path.is_file())
+    return {f"boards/{path.relative_to(BOARDS)}": path.read_bytes() for path in paths}
+
+
+RIG = FrozenRig("cortex-m", f"{list(PROCESSORS)[-1]}.elf", frozen_files, board_files)
+"""Its `program` is that of the last processor, which is built last."""
+
+
+def program(processor: str) -> Path:
+    """Return the program for one of PROCESSORS; raises RigSetUpError as `RIG.image` does."""
+    return RIG.image().with_name(f"{processor}.elf")

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from guidearm_hil.cortex_m.image import RIG, CortexMError
+from guidearm_hil.cortex_m.image import CortexMError, program
 
 _QEMU = "qemu-system-arm"
 _CHUNK = 64  # the UART has no flow control
@@ -21,14 +21,14 @@ _PATIENCE_S = 60.0  # of wall time, for a QEMU that has died or hangs
 
 
 class CortexM:
-    """A running MPS2_AN385 with the firmware frozen in; a context manager."""
+    """A running MPS2_AN385 with the firmware as code for a processor; a context manager."""
 
-    def __init__(self, elf: Path | None = None) -> None:
+    def __init__(self, processor: str) -> None:
         """Start QEMU. Raises RigSetUpError without the rig, CortexMError if it does not answer."""
         command: list[str | Path] = [_QEMU, "-machine", "mps2-an385", "-icount", "shift=0"]
         command += ["-display", "none", "-monitor", "none", "-serial", "stdio"]
         command += ["-semihosting-config", "enable=on,target=native"]
-        command += ["-kernel", RIG.image() if elf is None else elf]
+        command += ["-kernel", program(processor)]
         try:
             self._process = subprocess.Popen(
                 command,

@@ -6,6 +6,7 @@ What it does besides is done outside of what is measured.
 from array import array
 
 import micropython
+from micropython import const
 
 from guidearm_protocol import parameters
 from joint import parameters as stored
@@ -15,17 +16,27 @@ ADDRESS = 3
 LAG = 3  # counts that the motor stays behind, so that the cascade has something to do
 _INPUT_BRAKE_OPEN = 128
 _TIME = 0x3FFFFFFF
+_WAITING = const(0)  # words of what is left on the line
+_TAKEN = const(1)
 
 
 @micropython.viper
-def _copy(source: object, first: int, buffer: object, n: int) -> object:
-    """Copy source[first:first + n] to the beginning of buffer."""
-    a = ptr8(source)
+def _take(line: object, left: object, buffer: object, size: int) -> int:
+    """Move up to `size` bytes that wait on the line into buffer; return how many."""
+    a = ptr8(line)
     b = ptr8(buffer)
+    w = ptr32(left)
+    n = w[_WAITING]
+    if n > size:
+        n = size
+    first = w[_TAKEN]
     i = 0
     while i < n:
         b[i] = a[first + i]
         i += 1
+    w[_TAKEN] = first + n
+    w[_WAITING] -= n
+    return n
 
 
 class Board:
@@ -41,8 +52,7 @@ class Board:
         values[parameters.ADDRESS] = ADDRESS
         self._flash = stored.encode(values)
         self.line = bytearray(256)  # bytes that wait to be read
-        self.waiting = 0
-        self._taken = 0
+        self._left = array("i", [0, 0])
         self.sent = 0  # bytes of the last transmission
         self._last = self.line
         self.now = 1000
@@ -70,19 +80,17 @@ class Board:
 
     def give(self, n: int) -> None:
         """Have line[:n] be read."""
-        self.waiting = n
-        self._taken = 0
+        self._left[_WAITING] = n
+        self._left[_TAKEN] = 0
+
+    def waiting(self) -> int:
+        """Return the bytes that have not been read."""
+        return self._left[_WAITING]
 
     def read(self, buffer: bytearray, received: "array[int]") -> int:
         """Move waiting bytes into buffer; the last one has just come."""
         received[0] = self.now
-        n = self.waiting
-        if n > len(buffer):
-            n = len(buffer)
-        _copy(self.line, self._taken, buffer, n)
-        self.waiting -= n
-        self._taken += n
-        return n
+        return _take(self.line, self._left, buffer, len(buffer))
 
     def write(self, buffer: bytearray, n: int, at_us: int, late_us: int) -> bool:
         """Take note of a transmission."""

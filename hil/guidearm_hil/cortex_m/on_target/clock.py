@@ -29,7 +29,8 @@ machine.mem32[_TIMER] = 1
 @micropython.asm_thumb
 def now(r0):
     """Put the sum of 40 readings of the timer into a word."""
-    movwt(r1, 0x40000000)
+    mov(r1, 0x40)
+    lsl(r1, r1, 24)
     mov(r2, 0)
     mov(r3, 40)
     label(LOOP)

@@ -70,7 +70,7 @@ class Joint:
     def poll(self) -> int:
         """Have the session handle all that is on the line; return the instructions of it."""
         spent = 0
-        while self.board.waiting:
+        while self.board.waiting():
             spent += clock.calling_none(self._poll)
         return spent
 
@@ -235,8 +235,8 @@ def _nothing(state: object, ring: object) -> object:
 def _transactions(joint: Joint, locked: bool) -> dict:
     """Return what transactions take, by name; `locked` has MicroPython refuse to allocate.
 
-    Calls whose frame is larger than 11 words take it from the heap and give it back, or from the
-    stack where the heap is locked: `passing` counts those bytes, `kept` what was not given back.
+    `allocated` counts also what is given back before the end: a call whose frame is larger than
+    11 words takes it from the heap, or from the stack where the heap is locked.
     """
     board = joint.board
     found = {}
@@ -256,7 +256,7 @@ def _transactions(joint: Joint, locked: bool) -> dict:
     ]
     position = joint.angle()
     for name, address, message, body in cases:
-        most = passing = kept = received = 0
+        most = allocated = received = 0
         for _ in range(TRANSACTIONS):
             content = body
             if isinstance(body, int):
@@ -267,22 +267,19 @@ def _transactions(joint: Joint, locked: bool) -> dict:
             received = joint.frame(address, message, content)
             gc.collect()
             total = micropython.mem_total()
-            alive = gc.mem_alloc()
             if locked:
                 micropython.heap_lock()
             spent = joint.poll()
             if locked:
                 micropython.heap_unlock()
-            kept += gc.mem_alloc() - alive
-            passing = max(passing, micropython.mem_total() - total)
+            allocated = max(allocated, micropython.mem_total() - total)
             most = max(most, spent)
             joint.tick()
         found[name] = {
             "instructions": most,
             "received": received,
             "sent": board.sent,
-            "passing": passing,
-            "kept": kept,
+            "allocated": allocated,
         }
     return found
 
