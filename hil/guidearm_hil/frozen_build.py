@@ -162,7 +162,7 @@ class Build:
             )
         if done.returncode != 0:
             lines = self._log.read_text(errors="replace").splitlines()
-            errors = [line.strip() for line in lines if "rror" in line] or lines[-1:]
+            errors = [line.strip() for line in lines if "error:" in line.lower()] or lines[-1:]
             raise RigSetUpError(
                 f"{command[0]} failed ({errors[0] if errors else 'silently'}): see {self._log}"
             )
