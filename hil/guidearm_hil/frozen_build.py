@@ -48,6 +48,8 @@ class Headers:
         return preprocessed.returncode == 0
 
 
+# MicroPython's version is its own, not that of the repository the rig lies in
+_ENVIRONMENT = {"GIT_CEILING_DIRECTORIES": str(ROOT / ".rigs")}
 NEWLIB = Headers("libnewlib-arm-none-eabi", ("errno.h", "math.h"))
 
 
@@ -155,6 +157,7 @@ class Build:
             done = subprocess.run(
                 command,
                 cwd=where,
+                env=os.environ | _ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
