@@ -16,6 +16,7 @@ JOINT = ROOT / "firmware" / "guidearm_firmware" / "joint"
 SERVO = JOINT / "servo.py"
 SUPERVISOR = JOINT / "supervisor.py"
 BOARD = PLANT.with_name("board.py")
+INTERRUPT = JOINT.with_name("boards") / "rp2_interrupt.py"
 BUS = ROOT / "hil" / "guidearm_hil" / "bus.py"
 
 
@@ -43,6 +44,10 @@ def constants(path: Path) -> dict[str, int]:
         (BOARD, ("BRIDGE", "PULL_LINE")),
         (PLANT, ("NOW", "MOTOR", "OUTPUT", "INPUTS", "CURRENT", "DUTY", "BRIDGE", "BRAKE")),
         (PLANT, ("TEMPERATURE", "SUPPLY")),
+        (INTERRUPT, ("NOW", "MOTOR", "OUTPUT", "INPUTS", "CURRENT", "TEMPERATURE", "SUPPLY")),
+        (INTERRUPT, ("DUTY", "BRIDGE", "BRAKE", "PULL_LINE", "INPUT_STOP_LINE", "INPUT_WATCHDOG")),
+        (INTERRUPT, ("INPUT_EMERGENCY_STOP", "INPUT_BRAKE_OPEN")),
+        (INTERRUPT, ("INPUT_MOTOR_ENCODER", "INPUT_OUTPUT_ENCODER")),
         (BUS, ("INPUT_STOP_LINE", "INPUT_EMERGENCY_STOP")),
     ],
 )

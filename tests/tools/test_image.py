@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 import guidearm_firmware
 from guidearm_tools.image import (
+    BOARDS,
     FIRMWARE_FILES,
     PROTOCOL_FILES,
     ImageError,
+    board_files,
     build_image,
     image_digest,
     image_files,
@@ -36,6 +38,25 @@ def test_the_list_is_what_is_on_disk() -> None:
     on_disk -= {"joint/__pycache__", "joint/board_type.py"}  # the latter is for type checkers
     assert len(FIRMWARE_FILES) == len(set(FIRMWARE_FILES))
     assert set(FIRMWARE_FILES) == on_disk
+
+
+def test_the_boards_are_what_is_on_disk() -> None:
+    folder = Path(next(iter(guidearm_firmware.__path__))) / "boards"
+    on_disk = {path.name for path in folder.glob("*.py")}
+    assert on_disk == {f"{name}.py" for name in BOARDS} | {
+        file for m in BOARDS.values() for file in m
+    }
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_makes_an_image(name: str) -> None:
+    image = image_files(*board_files(name))
+    assert {"board.py", "main.py", *BOARDS[name]} <= image.keys()
+
+
+def test_an_unknown_board_is_refused() -> None:
+    with pytest.raises(ImageError, match="no board rp3: there is rp2"):
+        board_files("rp3")
 
 
 def test_what_is_in_an_image(tmp_path: Path, board: Path) -> None:

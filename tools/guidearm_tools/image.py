@@ -31,6 +31,23 @@ FIRMWARE_FILES: tuple[str, ...] = (
 )
 """Files of the firmware as named in `guidearm_firmware`, with the same names in the image."""
 
+BOARDS: dict[str, tuple[str, ...]] = {
+    "rp2": (
+        "rp2_analog.py",
+        "rp2_bridge.py",
+        "rp2_bus.py",
+        "rp2_chip.py",
+        "rp2_clock.py",
+        "rp2_flash.py",
+        "rp2_interrupt.py",
+        "rp2_pins.py",
+        "rp2_quadrature.py",
+        "rp2_spi.py",
+        "rp2_watchdog.py",
+    ),
+}
+"""The firmware's boards in `guidearm_firmware/boards`, NAME.py each, and the modules they need."""
+
 PROTOCOL_FILES: tuple[str, ...] = ("messages.py", "parameters.py")
 """Files shared with the host, as named in `guidearm_protocol`, where the image has them too."""
 
@@ -64,6 +81,17 @@ def image_files(board: Path, modules: Iterable[Path] = ()) -> dict[str, bytes]:
         except OSError as error:
             raise ImageError(f"board file {path} cannot be read ({error.strerror})") from error
     return dict(sorted(image.items()))
+
+
+def board_files(name: str) -> tuple[Path, list[Path]]:
+    """Return the file of one of the firmware's boards, and of the modules that it needs.
+
+    Raises ImageError for a name that is none of BOARDS.
+    """
+    if name not in BOARDS:
+        raise ImageError(f"there is no board {name}: there is {', '.join(BOARDS)}")
+    folder = Path(str(files("guidearm_firmware").joinpath("boards")))
+    return folder / f"{name}.py", [folder / module for module in BOARDS[name]]
 
 
 def build_image(destination: Path, board: Path, modules: Iterable[Path] = ()) -> dict[str, bytes]:
