@@ -62,6 +62,12 @@ class Node:
             self.refuse(f"expected an object, found {_kind(self.value)}")
         return {name: self.member(name) for name in cast("dict[str, object]", self.value)}
 
+    def only(self, *keys: str) -> None:
+        """Refuse members that are none of `keys`: a misspelt one would silently not count."""
+        for name, member in self.members().items():
+            if name not in keys:
+                member.refuse(f"is not known here; known are {', '.join(keys)}")
+
     def items(self) -> list[Node]:
         """Return the items of a list."""
         if not isinstance(self.value, list):

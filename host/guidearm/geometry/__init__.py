@@ -4,6 +4,11 @@ Arrays may carry leading batch axes. `T_a_b` takes coordinates in frame b to fra
 metres and angles radians.
 """
 
+from guidearm.geometry.distances import (
+    segment_box_distance,
+    segment_distance,
+    segment_plane_distance,
+)
 from guidearm.geometry.fits import mean_transform, rigid_fit
 from guidearm.geometry.rotations import (
     Array,
@@ -43,6 +48,9 @@ __all__ = [
     "rigid_fit",
     "rotation_rpy",
     "rotation_z",
+    "segment_box_distance",
+    "segment_distance",
+    "segment_plane_distance",
     "skew",
     "transform",
 ]

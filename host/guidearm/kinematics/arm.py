@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import pi
 from zlib import crc32
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from guidearm.errors import InputError, UnreachableError
 from guidearm.geometry import Array, check_transform, exp_se3
 from guidearm.kinematics.chain import Chain
+from guidearm.kinematics.clearance import Bodies, Clearances, Room
 from guidearm.kinematics.limits import LIMIT_SLACK, nearest_turn, nearest_turns
 from guidearm.kinematics.numeric import solve_pose
 from guidearm.kinematics.polish import polish_missing, polished_branches
@@ -27,7 +28,8 @@ class Arm:
     Joint quantities are (6,) arrays: lower, upper, home (rad), velocity (rad/s), acceleration
     (rad/s^2), jerk (rad/s^3), torque (Nm), inertia (kg m^2, effective, at the output), mass (kg);
     com (6, 3) m is each link's centre of mass in its own DH frame. T_flange_guide and
-    T_flange_arm_marker (4, 4) are nominal mounts, until a calibration says better.
+    T_flange_arm_marker (4, 4) are nominal mounts, until a calibration says better. bodies are its
+    capsules and room what always stands about it, both for clearance.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Arm:
     home: Array
     T_flange_guide: Array
     T_flange_arm_marker: Array
+    bodies: Bodies = field(default_factory=Bodies)
+    room: Room = field(default_factory=Room)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -108,6 +112,15 @@ class Arm:
     def singularity(self, q: ArrayLike) -> Array:
         """Smallest absolute singularity factor: q (..., 6) rad -> (...), 0 is singular."""
         return np.asarray(np.min(np.abs(self.singularity_factors(q)), axis=-1))
+
+    def clearances(self, q: ArrayLike, room: Room | None = None) -> Clearances:
+        """How far the arm is from itself and from what stands about it: q (..., 6) rad.
+
+        `room` is beside the arm's own. Link errors of a calibration are far below what bodies are
+        drawn generous by, so the nominal chain is used.
+        """
+        about = self.room if room is None else self.room.joined(room)
+        return self.bodies.clearances(self.chain.frames(q), about)
 
     def within_limits(self, q: ArrayLike) -> NDArray[np.bool_]:
         """Whether every joint of q (..., 6) rad lies within its limits: (...) bool."""

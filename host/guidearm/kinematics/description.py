@@ -15,6 +15,7 @@ import numpy as np
 from guidearm.errors import ArmDescriptionError, UnknownArmError
 from guidearm.geometry import Array, rotation_rpy, transform
 from guidearm.kinematics.arm import Arm
+from guidearm.kinematics.room_file import arm_bodies
 from guidearm.kinematics.ur import UrGeometry
 
 _ARMS = Path(__file__).parent / "arms"
@@ -22,7 +23,7 @@ _TWISTS_DEG = (90.0, 0.0, 0.0, 90.0, -90.0, 0.0)
 _POSITIVE = ("velocity_deg_s", "acceleration_deg_s2", "jerk_deg_s3", "torque_nm", "inertia_kgm2")
 _JOINT_NUMBERS = ("d_m", "a_m", "alpha_deg", "lower_deg", "upper_deg", *_POSITIVE, "mass_kg")
 _JOINT_KEYS = (*_JOINT_NUMBERS, "com_m")
-_ARM_KEYS = ("name", "family", "home_deg", "guide", "marker", "joint")
+_ARM_KEYS = ("name", "family", "home_deg", "guide", "marker", "joint", "body", "keep_out")
 _MOUNT_KEYS = ("translation_mm", "rpy_deg")
 
 Table = dict[str, object]
@@ -77,6 +78,7 @@ class _Reader:
         outside = np.flatnonzero((home < lower) | (home > upper))
         if len(outside):
             raise self.error(f"home_deg of joint {outside[0] + 1} lies outside its limits")
+        bodies, room = arm_bodies(table, self.path)
         return Arm(
             name=self.text(table, "name"),
             geometry=self.geometry(column["d_m"], column["a_m"]),
@@ -96,6 +98,8 @@ class _Reader:
             home=_frozen(home),
             T_flange_guide=_frozen(self.mount(table, "guide")),
             T_flange_arm_marker=_frozen(self.mount(table, "marker")),
+            bodies=bodies,
+            room=room,
         )
 
     def check_joint(self, i: int, joint: dict[str, float]) -> None:
