@@ -35,6 +35,7 @@ case "$*" in
     "-c import sys; print"*) echo ${VERSION:-3.12} ;;
     --version) echo Python ${VERSION:-3.12} ;;
     "-m venv"*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+    "-m guidearm_hil."*.build) echo "$*" >>"$CALLS" ;;
     *guidearm_tools.micropython)
         if [ -n "$GUIDEARM_MICROPYTHON" ]; then echo "$GUIDEARM_MICROPYTHON"
         elif [ -x .micropython/micropython ]; then echo "the checkout's"
@@ -265,6 +266,28 @@ def test_a_named_python_that_is_absent(checkout: Checkout) -> None:
 
 def test_an_unknown_argument(checkout: Checkout) -> None:
     one_line(checkout.setup("--all"), "unknown argument '--all'")
+
+
+@pytest.mark.parametrize("arguments", ["--rig", "--rig none", "--dev --rig"])
+def test_a_rig_that_there_is_not(checkout: Checkout, arguments: str) -> None:
+    one_line(checkout.setup(*arguments.split()), "unknown argument '--rig")
+
+
+def test_several_rigs_with_the_test_tools(checkout: Checkout) -> None:
+    answer = checkout.setup("--rig", "cortex-m", "--dev", "--rig", "pico", **OWN)
+    assert answer.returncode == 0, answer.stderr
+    calls = checkout.calls.read_text().splitlines()
+    assert calls[-2:] == ["-m guidearm_hil.cortex_m.build", "-m guidearm_hil.pico.build"]
+    assert any("requirements-dev.txt" in call for call in calls)
+
+
+def test_the_checkouts_own_python_makes_no_other(checkout: Checkout) -> None:
+    assert checkout.setup(**OWN).returncode == 0
+    (checkout.root / "requirements.txt").write_text("another\n")
+    (checkout.root / ".venv" / "bin" / "python3").symlink_to("python")
+    activated = f"{checkout.root}/.venv/bin:{checkout.bin}"
+    answer = checkout.setup(**OWN, PATH=activated)
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_a_system_without_apt(checkout: Checkout) -> None:
