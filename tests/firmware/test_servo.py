@@ -296,7 +296,7 @@ def test_a_blocked_joint_faults_and_cuts_torque_instead_of_pushing_on() -> None:
     off = reaction + int(np.flatnonzero(trace["BRIDGE"][reaction:] == 0)[0])
     limit = 409600 / 360 * 256
     assert abs(trace["ERROR"][reaction - 1]) <= limit < abs(trace["ERROR"][reaction])
-    assert trace["ERROR"][:off].max() <= 2 * limit + 1 < trace["ERROR"][off]
+    assert trace["ERROR"][: off].max() <= 2 * limit + 1 < trace["ERROR"][off]
 
 
 def test_soft_limit() -> None:
