@@ -83,6 +83,7 @@ class VirtualBus:
         self.baud = baud
         self.host_baud = baud  # what the host's port is set to
         self.wire = wire
+        self.moving_step_us = MOVING_STEP_US
         self.time_us = 0  # up to which the joints were advanced
         self.host_us = 0
         self.frames = 0
@@ -157,7 +158,7 @@ class VirtualBus:
     def advance(self, until_us: int) -> None:
         """Advance all joints to an instant, step by step."""
         while self.time_us < until_us:
-            step = MOVING_STEP_US if self._moving else RESTING_STEP_US
+            step = self.moving_step_us if self._moving else RESTING_STEP_US
             until = min(until_us, self.time_us + step)
             if self._hear_by:
                 until = min(until, self._hear_by[0])

@@ -7,3 +7,7 @@ from guidearm.errors import GuideArmError
 
 class RigError(GuideArmError):
     """A rig is not there, is not set up, or went wrong."""
+
+
+class ScenarioError(GuideArmError):
+    """Scenarios failed on a rig, or none could run."""

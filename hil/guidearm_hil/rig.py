@@ -21,7 +21,7 @@ from guidearm.link.port import Connection
 from guidearm_hil.bus import VirtualBus
 from guidearm_hil.exchange import JointProcess, JointSetup
 from guidearm_hil.gravity import Gravity
-from guidearm_hil.injections import WATCHDOG, plant_changes
+from guidearm_hil.injections import WATCHDOG, WORDS, plant_changes
 from guidearm_hil.joint_design import flash_image, plant_words, servo_parameters
 from guidearm_hil.noise import Noise, Wire
 from guidearm_protocol.messages import TIME_MODULUS
@@ -179,6 +179,12 @@ class VirtualArm:
         """
         for word, value in plant_changes(values):
             self.joints[number - 1].inject(word, value)
+
+    def heal(self, number: int) -> None:
+        """Set back everything that was injected into a joint, counted from 1."""
+        plant = self._setups[number - 1].plant
+        for word, _ in WORDS.values():
+            self.joints[number - 1].inject(word, plant[word])
 
     def reboot(self, number: int, *, power_cut_after: int = -1, by_watchdog: bool = False) -> None:
         """Cut the power of a joint, counted from 1, and give it back.

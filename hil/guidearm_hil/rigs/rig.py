@@ -41,7 +41,7 @@ class Offer(Flag):
     INPUTS = auto()
     """Stop line, emergency button and limit switches: `set_input`; `inputs` says which."""
     INJECT = auto()
-    """Faults inside a joint, by the names of `injections.WORDS`: `inject`; `injections`."""
+    """Faults inside a joint, by the names of `injections.WORDS`: `inject`, `heal`; `injections`."""
     WIRE = auto()
     """When each byte was on the wire: `take_wire`."""
     DIRECTION = auto()
@@ -212,6 +212,10 @@ class Rig(ABC):
 
     def inject(self, number: int, **values: float) -> None:
         """Have something go wrong in a joint; names and units are those of `injections.WORDS`."""
+        raise self._not_offered(Offer.INJECT)
+
+    def heal(self, number: int) -> None:
+        """Take everything back that was injected into a joint."""
         raise self._not_offered(Offer.INJECT)
 
     # ---- WIRE, DIRECTION

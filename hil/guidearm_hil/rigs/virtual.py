@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -14,10 +16,12 @@ from guidearm_hil.exchange import BRAKE_OPEN, POWERED
 from guidearm_hil.injections import LIMIT_LOWER, LIMIT_UPPER, WORDS
 from guidearm_hil.joint_design import RAD_PER_COUNT
 from guidearm_hil.noise import HOST as BUS_HOST
+from guidearm_hil.noise import Noise
 from guidearm_hil.rig import BAUD, VirtualArm
 from guidearm_hil.rigs.rig import HOST, Input, Joints, Offer, Rig, Truth, Wire, WireByte
 
 ARM = "guide6"
+TICK_US = 1000  # a step of the bus in motion: the stop line is no later than its own wire
 EXCURSION_DEG = (20.0, 15.0, 20.0, 20.0, -20.0, 20.0)  # from home, within every limit
 BITS_PER_BYTE = 10
 _SUB_COUNTS = 1024  # of a motor count, in which a plant tells its position
@@ -50,8 +54,19 @@ class VirtualRig(Rig):
     inputs = frozenset(Input)
     injections = frozenset(WORDS)
 
-    def __init__(self, seed: int) -> None:
-        """Start nothing yet: the arm starts when it is first used."""
+    def __init__(
+        self,
+        seed: int,
+        *,
+        images: Mapping[int, Path] | None = None,
+        noise: Noise | None = None,
+        planted: Mapping[int, Mapping[str, float]] | None = None,
+    ) -> None:
+        """Start nothing yet: the arm starts when it is first used.
+
+        To have the arm broken on purpose: `images` and `noise` as `VirtualArm` takes them, and by
+        joint what is `planted` from its start on, as `inject` takes it.
+        """
         self.name = f"virtual:seed={seed}"
         self.seed = seed
         model = load_arm(ARM)
@@ -67,6 +82,9 @@ class VirtualRig(Rig):
         )
         self.excursion = np.radians(EXCURSION_DEG)
         self._model = model
+        self._images = images
+        self._noise = noise
+        self._planted = planted or {}
         self._baud = BAUD
         self._running: VirtualArm | None = None
         self._forced: dict[int, int] = {}  # inputs by joint
@@ -75,9 +93,14 @@ class VirtualRig(Rig):
     def arm(self) -> VirtualArm:
         """The arm that runs now."""
         if self._running is None:
-            self._running = VirtualArm(self._model, self.seed, baud=self._baud)
+            self._running = VirtualArm(
+                self._model, self.seed, baud=self._baud, images=self._images, noise=self._noise
+            )
             self._running.port.set_baud(self._baud)
+            self._running.bus.moving_step_us = TICK_US
             self._running.bus.log = []
+            for number, values in self._planted.items():
+                self._running.inject(number, **values)
         return self._running
 
     def make_safe(self) -> None:
@@ -130,6 +153,11 @@ class VirtualRig(Rig):
     def inject(self, number: int, **values: float) -> None:
         """Change words of the joint's plant."""
         self.arm.inject(number, **values)
+
+    def heal(self, number: int) -> None:
+        """Give every word its first value again, but for inputs, which `set_input` has set."""
+        self.arm.heal(number)
+        self.arm.inject(number, inputs=self._forced.get(number, 0))
 
     def take_wire(self) -> Wire:
         """Return the bytes that went over the virtual bus; it has no direction pins."""

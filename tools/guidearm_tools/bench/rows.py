@@ -38,6 +38,11 @@ def at_most(name: str, measured: float, bound: float) -> Row:
     return Row(f"{name}, at most", round(measured, 6), round(bound, 6), measured <= bound)
 
 
+def exactly(name: str, measured: float, bound: float) -> Row:
+    """Return a row that holds at `bound` alone."""
+    return Row(f"{name}, exactly", round(measured, 6), round(bound, 6), measured == bound)
+
+
 def row_table(rows: Sequence[Row]) -> str:
     """Return the rows as a table for people."""
     cells = [(r.name, f"{r.measured:g}", f"{r.bound:g}", "ok" if r.ok else "FAILED") for r in rows]

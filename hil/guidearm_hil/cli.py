@@ -1,0 +1,131 @@
+"""The commands `guidearm hil ...`: what there is to test, and testing it on a rig."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from guidearm.cli.group import Group
+from guidearm.cli.options import Settings, group_options, with_settings
+from guidearm.cli.output import print_json, remark, table
+from guidearm_hil.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from guidearm_hil.runner import Result
+    from guidearm_hil.scenarios import Scenario
+
+hil = Group(
+    "hil",
+    params=group_options(),
+    help="Test joints on rigs: simulated, emulated, or boards on a desk.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@hil.command("list")
+@with_settings
+def list_(settings: Settings) -> None:
+    """Show the rigs, and the scenarios with what each needs of a rig."""
+    from guidearm_hil.rigs import RIGS
+    from guidearm_hil.scenarios import all_scenarios
+
+    scenarios = all_scenarios()
+    if settings.as_json:
+        print_json(
+            {
+                "rigs": [{"name": k.usage, "what": k.what} for k in RIGS.values()],
+                "scenarios": [
+                    {"name": s.name, "what": s.what, "needs": s.needs, "moves": s.moves}
+                    for s in scenarios
+                ],
+            }
+        )
+        return
+    click.echo(table(("rig", "what it is"), [(k.usage, k.what) for k in RIGS.values()]))
+    click.echo()
+    rows = [(s.name, ", ".join(s.needs), "yes" if s.moves else "", s.what) for s in scenarios]
+    click.echo(table(("scenario", "needs", "moves", "what holds"), rows))
+
+
+@hil.command("run")
+@click.option("--rig", "name", required=True, metavar="RIG", help="See guidearm hil list.")
+@click.option("--scenario", "names", multiple=True, metavar="NAME", help="Only this one.  [all]")
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML, too."
+)
+@with_settings
+def run(settings: Settings, name: str, names: tuple[str, ...], junit: Path | None) -> None:
+    """Run scenarios on a rig; what it cannot run is skipped with the reason.
+
+    Exits with 1 if a scenario fails, or if none could run.
+    """
+    from guidearm_hil import runner
+    from guidearm_hil.junit import write_junit
+    from guidearm_hil.rigs import open_rig
+    from guidearm_hil.scenarios import chosen
+
+    scenarios = chosen(names)
+    results: list[Result] = []
+    try:
+        with open_rig(name) as rig, _progress(len(scenarios)) as before:
+            results.extend(runner.run(rig, scenarios, before))
+    finally:
+        if junit is not None:
+            write_junit(junit, name, results)  # what there is, also of a run that was broken off
+    if settings.as_json:
+        rows = [
+            {**row.as_dict(), "name": f"{result.scenario.name}: {row.name}"}
+            for result in results
+            for row in result.rows
+        ]
+        told = [result.as_dict() for result in results]
+        print_json({"rig": name, "scenarios": told, "rows": rows})
+    else:
+        _show(results, settings.verbose)
+    ran = [result for result in results if result.outcome != runner.SKIPPED]
+    failed = [result.scenario.name for result in ran if result.outcome == runner.FAILED]
+    if failed:
+        raise ScenarioError(f"{len(failed)} of {len(ran)} failed on {name}: {', '.join(failed)}")
+    if not ran:
+        raise ScenarioError(f"no scenario could run on {name}: the reasons stand above")
+    rows_held = sum(len(result.rows) for result in ran)
+    remark(f"{len(ran)} passed, {len(results) - len(ran)} skipped; {rows_held} rows within bounds")
+
+
+def _show(results: list[Result], verbose: bool) -> None:
+    from guidearm_hil.runner import FAILED
+    from guidearm_tools.bench.rows import row_table
+
+    cells = [(result.scenario.name, result.outcome, result.reason) for result in results]
+    click.echo(table(("scenario", "outcome", "why"), cells))
+    for result in results:
+        if result.rows and (verbose or result.outcome == FAILED):
+            click.echo(f"\n{result.scenario.name}")
+            click.echo(row_table(result.rows))
+
+
+@contextmanager
+def _progress(count: int) -> Generator[Callable[[Scenario], None] | None]:
+    """Yield what draws a bar with the scenario that runs; None off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=count)
+        begun = 0
+
+        def before(scenario: Scenario) -> None:
+            nonlocal begun
+            bar.update(task, description=scenario.name, completed=begun)
+            begun += 1
+
+        yield before

@@ -1,0 +1,33 @@
+"""A joint that loses power in mid-move: named, the others at rest, and it never rejoins."""
+
+from __future__ import annotations
+
+from guidearm.arm import Robot
+from guidearm.errors import GuideArmError
+from guidearm_hil.rigs import Offer, Rig
+from guidearm_hil.scenarios.scenario import Report, scenario
+from guidearm_hil.scenarios.steps import in_mid_move, judge_enabled, judge_rest, middle_joint
+
+
+@scenario(Offer.BUS | Offer.POWER, joints=2, moves=True)
+def restart_in_mid_move(rig: Rig, report: Report) -> None:
+    """A joint that restarts is named, the others stop, and only a new session brings it back."""
+    number = middle_joint(rig)
+    with rig.robot() as robot:
+        robot.enable()
+        ended = in_mid_move(rig, robot, lambda: rig.power_cycle(number))
+        named = f"joint {number} restarted" in str(ended)
+        report.exactly("the move ends by the restart", named, True)
+        report.exactly("enabling is refused", _refused(robot), True)
+    with rig.robot() as robot:
+        judge_rest(rig, robot, report)
+        report.exactly("joints in fault", len(robot.poll().faulted), 0)
+        judge_enabled(robot, report)
+
+
+def _refused(robot: Robot) -> bool:
+    try:
+        robot.enable()
+    except GuideArmError:
+        return True
+    return False
