@@ -3,24 +3,47 @@
 from guidearm.motion.joint_move import JointMove, joint_move
 from guidearm.motion.limits import check_limits
 from guidearm.motion.line_move import LineMove, line_move
+from guidearm.motion.on_path import PathMotion
+from guidearm.motion.profile import Limits, Profile, State
+from guidearm.motion.retarget import JointCourses, retarget
 from guidearm.motion.scurve import SCurve, plan_scurve
 from guidearm.motion.segments import Segments, hermite_segments
 from guidearm.motion.sine_move import SineMove, sine_move
-from guidearm.motion.trajectory import JoinedMotion, Trajectory, concatenate
+from guidearm.motion.to_rest import lasting, quickest, quickest_stop
+from guidearm.motion.trajectory import (
+    Changeable,
+    JoinedMotion,
+    MotionState,
+    Trajectory,
+    concatenate,
+    state_at,
+)
 
 __all__ = [
+    "Changeable",
     "JoinedMotion",
+    "JointCourses",
     "JointMove",
+    "Limits",
     "LineMove",
+    "MotionState",
+    "PathMotion",
+    "Profile",
     "SCurve",
     "Segments",
     "SineMove",
+    "State",
     "Trajectory",
     "check_limits",
     "concatenate",
     "hermite_segments",
     "joint_move",
+    "lasting",
     "line_move",
     "plan_scurve",
+    "quickest",
+    "quickest_stop",
+    "retarget",
     "sine_move",
+    "state_at",
 ]

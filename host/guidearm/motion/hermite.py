@@ -18,3 +18,9 @@ def cubic_hermite(
     x = x + u * w * width * (w * v0 - u * v1)
     v = 6.0 * u * w * (x1 - x0) / width + w * (w - 2.0 * u) * v0 + u * (u - 2.0 * w) * v1
     return x, v
+
+
+def bend(u: Array, width: Array, x0: Array, v0: Array, x1: Array, v1: Array) -> Array:
+    """Second derivative of the same piece."""
+    chord = (6.0 - 12.0 * u) * (x1 - x0) / width
+    return (chord + (6.0 * u - 4.0) * v0 + (6.0 * u - 2.0) * v1) / width

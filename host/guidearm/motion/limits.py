@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 from guidearm.errors import LimitError, MotionError
 from guidearm.geometry import Array
 
-# A posture computed to lie on a limit may miss it by rounding.
-_ROUNDING_RAD = 1e-9
+ROUNDING_RAD = 1e-9
+"""A posture computed to lie on a limit may miss it by so much."""
 
 
 class JointLimits(Protocol):
-    """Limits of n joints, each (n,), rad and s."""
+    """Limits of n joints, each (n,), rad and s; those of one arm never change."""
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -66,7 +66,7 @@ def check_limits(q: Array, arm: JointLimits, what: str) -> None:
     """
     excess = np.maximum(q - arm.upper, arm.lower - q).reshape(-1, q.shape[-1])
     row, joint = np.unravel_index(int(np.argmax(excess)), excess.shape)
-    if excess[row, joint] <= _ROUNDING_RAD:
+    if excess[row, joint] <= ROUNDING_RAD:
         return
     angle = np.degrees(q.reshape(excess.shape)[row, joint])
     low, high = np.degrees(arm.lower[joint]), np.degrees(arm.upper[joint])

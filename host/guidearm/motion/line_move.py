@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.typing import ArrayLike
 from guidearm.errors import MotionError, SingularityError, UnreachableError
 from guidearm.geometry import Array, check_transform, exp_so3, inverse, pose_difference, transform
 from guidearm.kinematics.guide_axis import LEAST_SINGULARITY
-from guidearm.motion.hermite import cubic_hermite
+from guidearm.motion.hermite import bend, cubic_hermite
 from guidearm.motion.limits import JointLimits, as_posture, check_limits
-from guidearm.motion.scurve import SCurve, plan_scurve
+from guidearm.motion.on_path import PathMotion
+from guidearm.motion.profile import Limits
+from guidearm.motion.scurve import plan_scurve
 
 # Collaborative robots near people move at most 250 mm/s (ISO 10218-1:2011, reduced speed).
 FASTEST_M_S = 0.250
@@ -68,34 +71,38 @@ class _Line:
 
 
 @dataclass(frozen=True, eq=False)
-class LineMove:
-    """A straight line of the tool in joint space.
+class KnotPath:
+    """Joints through knots at equal fractions of the way.
 
-    `position` (n + 1, 6) rad and `slope` (n + 1, 6) rad at equal fractions of the way; `curve`
-    runs from 0 to 1 over them. `length_m` is the way of the tool, rotation included.
+    `position` (n + 1, 6) rad and `slope` (n + 1, 6) rad, its derivative by the fraction.
     """
 
     position: Array
     slope: Array
-    curve: SCurve
-    length_m: float
-    label: str
 
-    @property
-    def duration_s(self) -> float:
-        """Time from start to end, s."""
-        return self.curve.duration_s
+    def at(self, fraction: Array) -> tuple[Array, Array, Array]:
+        """Postures (n, 6) rad at fractions (n,), and their first and second derivatives by it."""
+        count = len(self.position) - 1
+        i = np.clip((fraction * count).astype(np.int64), 0, count - 1)
+        u = (fraction * count - i)[..., None]
+        width = np.asarray(1.0 / count)
+        piece = (self.position[i], self.slope[i], self.position[i + 1], self.slope[i + 1])
+        return *cubic_hermite(u, width, *piece), bend(u, width, *piece)
+
+
+@dataclass(frozen=True, eq=False)
+class LineMove(PathMotion):
+    """A straight line of the tool: a motion along the joint path that follows it.
+
+    `length_m` is the way of the tool, rotation included.
+    """
+
+    length_m: float
 
     @property
     def speed_m_s(self) -> float:
-        """Speed of the tool reached on the way, m/s."""
-        return self.curve.peak_velocity * self.length_m
-
-    def sample(self, t: ArrayLike) -> tuple[Array, Array]:
-        """Positions and velocities (n, 6), rad and rad/s, at times t (n,) s."""
-        fraction, pace, _ = self.curve.sample(t)
-        q, by_fraction = _interpolate(self.position, self.slope, fraction)
-        return q, by_fraction * pace[..., None]
+        """Speed limit of the tool on the line, m/s: as asked, or lower where a joint needs it."""
+        return self.limits.velocity * self.length_m
 
 
 def line_move(
@@ -136,13 +143,14 @@ def line_move(
     fraction = np.linspace(0.0, 1.0, count + 1)
     position = _follow(arm, line.pose(fraction) @ T_tool_flange, start, line.length_m, label)
     check_limits(position, arm, label)
-    slope = _slopes(arm, position, line, T_tool_flange)
-    _check_path(arm, position, slope, line, T_tool_flange, label)
+    path = KnotPath(position, _slopes(arm, position, line, T_tool_flange))
+    _check_path(arm, path, line, T_tool_flange, label)
     if line.length_m == 0.0:
-        return LineMove(position, slope, plan_scurve(0.0, 1.0, 1.0, 1.0), 0.0, label)
+        return LineMove(path, plan_scurve(0.0, 1.0, 1.0, 1.0), Limits(inf, inf, inf), label, 0.0)
     pace = speed_m_s / line.length_m
-    curve = plan_scurve(1.0, pace, 1.5 * pace / RAMP_S, 4.5 * pace / RAMP_S**2)
-    return LineMove(position, slope, _within_limits(arm, slope, curve), line.length_m, label)
+    asked = Limits(pace, 1.5 * pace / RAMP_S, 4.5 * pace / RAMP_S**2)
+    limits = _within_limits(arm, path, asked)
+    return LineMove(path, plan_scurve(1.0, *limits), limits, label, line.length_m)
 
 
 def _line(T_base_start: Array, T_base_end: Array, label: str) -> _Line:
@@ -209,25 +217,16 @@ def _slopes(arm: LineArm, position: Array, line: _Line, T_tool_flange: Array) ->
     return np.asarray(slope, dtype=np.float64)
 
 
-def _interpolate(position: Array, slope: Array, fraction: Array) -> tuple[Array, Array]:
-    """Joints (n, 6) and their change by the fraction (n, 6) at fractions (n,)."""
-    count = len(position) - 1
-    i = np.clip((fraction * count).astype(np.int64), 0, count - 1)
-    u = (fraction * count - i)[..., None]
-    width = np.asarray(1.0 / count)
-    return cubic_hermite(u, width, position[i], slope[i], position[i + 1], slope[i + 1])
-
-
 def _check_path(
-    arm: LineArm, position: Array, slope: Array, line: _Line, T_tool_flange: Array, label: str
+    arm: LineArm, path: KnotPath, line: _Line, T_tool_flange: Array, label: str
 ) -> None:
     """Refuse unless the tool is on the line between the knots as well.
 
     This is also what holds the branch: no joint path leads from one to another along a line.
     """
-    count = len(position) - 1
+    count = len(path.position) - 1
     between = (np.arange(3 * count) + 0.5) / (3 * count)
-    q, _ = _interpolate(position, slope, between)
+    q, _, _ = path.at(between)
     off = pose_difference(line.pose(between) @ T_tool_flange, arm.forward(q))
     worst = np.max(np.abs(off), axis=0)
     if np.any(worst > _NEAR):
@@ -238,20 +237,23 @@ def _check_path(
         )
 
 
-def _within_limits(arm: LineArm, slope: Array, curve: SCurve) -> SCurve:
-    """Slow the curve down until every joint keeps its velocity, acceleration and jerk limits."""
+def _within_limits(arm: LineArm, path: KnotPath, asked: Limits) -> Limits:
+    """Slow the limits along the path until every joint keeps its own, by whatever curve.
+
+    So they hold for velocity, acceleration and jerk along the path at their largest together. Time
+    is stretched as a whole: velocity, acceleration and jerk fall by its first to third power.
+    """
+    v, a, j = asked
+    slope = np.abs(path.slope)
     fraction = np.linspace(0.0, 1.0, len(slope))
-    second = np.gradient(slope, fraction, axis=0)
-    third = np.gradient(second, fraction, axis=0)
-    s, v, a = (x[:, None] for x in curve.sample(np.linspace(0.0, curve.duration_s, 501)))
-    i = np.rint(s[:, 0] * (len(slope) - 1)).astype(np.int64)
-    speed = np.abs(slope[i] * v)
-    acceleration = np.abs(slope[i] * a + second[i] * v**2)
-    jerk = np.abs(slope[i]) * curve.jerk + np.abs(3.0 * second[i] * v * a + third[i] * v**3)
+    second = np.gradient(path.slope, fraction, axis=0)
+    third = np.abs(np.gradient(second, fraction, axis=0))
+    second = np.abs(second)
     factor = max(
-        float(np.max(speed / arm.velocity)),
-        float(np.max(acceleration / arm.acceleration)) ** (1 / 2),
-        float(np.max(jerk / arm.jerk)) ** (1 / 3),
+        float(np.max(slope * v / arm.velocity)),
+        float(np.max((slope * a + second * v**2) / arm.acceleration)) ** (1 / 2),
+        float(np.max((slope * j + 3.0 * second * v * a + third * v**3) / arm.jerk)) ** (1 / 3),
     )
-    # Between the samples a joint may be a little faster than at them.
-    return curve if factor <= 0.99 else curve.slowed(factor / 0.99)
+    # Between the knots a joint may be a little faster than at them.
+    factor = max(1.0, factor / 0.99)
+    return Limits(v / factor, a / factor**2, j / factor**3)

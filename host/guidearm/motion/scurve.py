@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from math import cbrt, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from guidearm.geometry import Array
 
+Durations = tuple[float, float, float]
+"""Of one jerk segment, of constant acceleration and of the cruise, s."""
+
 
 @dataclass(frozen=True)
 class SCurve:
     """A rest-to-rest S-curve over `distance`, in any unit of length.
 
-    `jerk` is the one reached; `jerk_s`, `hold_s` and `cruise_s` are the durations of one jerk
-    segment, of constant acceleration, and of constant velocity. The whole is symmetric in time.
+    `jerk_s`, `hold_s` and `cruise_s` are the durations of one jerk segment, of constant
+    acceleration, and of constant velocity. The whole is symmetric in time.
     """
 
     distance: float
-    jerk: float
     jerk_s: float
     hold_s: float
     cruise_s: float
@@ -40,6 +43,14 @@ class SCurve:
         return 2.0 * self.ramp_s + self.cruise_s
 
     @property
+    def jerk(self) -> float:
+        """The jerk reached: with it these durations add up to the distance."""
+        if self.distance == 0.0:
+            return 0.0
+        lags = self.jerk_s * (self.jerk_s + self.hold_s)
+        return self.distance / (lags * (self.ramp_s + self.cruise_s))
+
+    @property
     def peak_acceleration(self) -> float:
         """Largest acceleration reached."""
         return self.jerk * self.jerk_s
@@ -52,11 +63,7 @@ class SCurve:
     def slowed(self, factor: float) -> SCurve:
         """Return the same curve in `factor` times the time: velocity 1/factor, jerk 1/factor^3."""
         return SCurve(
-            self.distance,
-            self.jerk / factor**3,
-            self.jerk_s * factor,
-            self.hold_s * factor,
-            self.cruise_s * factor,
+            self.distance, self.jerk_s * factor, self.hold_s * factor, self.cruise_s * factor
         )
 
     def sample(self, t: ArrayLike) -> tuple[Array, Array, Array]:
@@ -72,7 +79,7 @@ class SCurve:
 
     def _first_half(self, t: Array) -> tuple[Array, Array, Array]:
         starts = np.cumsum([0.0, self.jerk_s, self.hold_s, self.jerk_s])
-        jerks = np.array([self.jerk, 0.0, -self.jerk, 0.0])
+        jerks = np.array([1.0, 0.0, -1.0, 0.0]) * self.jerk
         x, v, a = (np.zeros(t.shape) for _ in range(3))
         for start, end, jerk in zip(starts, [*starts[1:], math.inf], jerks, strict=True):
             dt = np.clip(t, start, end) - start
@@ -92,20 +99,27 @@ def plan_scurve(distance: float, velocity: float, acceleration: float, jerk: flo
     if not (0.0 <= distance < math.inf and all(0.0 < limit < math.inf for limit in limits)):
         raise ValueError(f"no S-curve over {distance} within velocity, acceleration, jerk {limits}")
     if distance == 0.0:
-        return SCurve(0.0, jerk, 0.0, 0.0, 0.0)
-    # The velocity at the middle if nothing but jerk and acceleration limited the move.
-    if distance <= 2.0 * acceleration * (acceleration / jerk) ** 2:
-        free = jerk * math.cbrt(distance / (2.0 * jerk)) ** 2
+        return SCurve(0.0, 0.0, 0.0, 0.0)
+    return SCurve(
+        distance, *fastest_durations(distance / velocity, distance / acceleration, distance / jerk)
+    )
+
+
+def fastest_durations(by_velocity: float, by_acceleration: float, by_jerk: float) -> Durations:
+    """Return the durations of the fastest S-curve over a distance > 0.
+
+    Takes the distance divided by each limit: s, s^2 and s^3.
+    """
+    lag = by_jerk / by_acceleration
+    ramp = by_acceleration / by_velocity
+    if ramp >= lag:
+        jerk_s, hold_s = lag, ramp - lag
     else:
-        lag = acceleration / jerk
-        free = 0.5 * acceleration * (math.sqrt(lag**2 + 4.0 * distance / acceleration) - lag)
-    peak = min(free, velocity)
-    if peak * jerk <= acceleration**2:
-        jerk_s, hold_s = math.sqrt(peak / jerk), 0.0
-    else:
-        jerk_s = acceleration / jerk
-        hold_s = peak / acceleration - jerk_s
-    cruise_s = max(0.0, distance / peak - (2.0 * jerk_s + hold_s)) if free > velocity else 0.0
-    # Rounding in the durations goes into the jerk, so that the ramps end exactly at the middle.
-    reached = (jerk_s * (jerk_s + hold_s) * (2.0 * jerk_s + hold_s + cruise_s)) * jerk
-    return SCurve(distance, jerk * (distance / reached), jerk_s, hold_s, cruise_s)
+        jerk_s, hold_s = sqrt(by_jerk / by_velocity), 0.0
+    cruise_s = by_velocity - jerk_s - jerk_s - hold_s
+    if cruise_s >= 0.0:
+        return jerk_s, hold_s, cruise_s
+    jerk_s = cbrt(0.5 * by_jerk)
+    if jerk_s <= lag:
+        return jerk_s, 0.0, 0.0
+    return lag, 0.5 * (sqrt(lag * lag + 4.0 * by_acceleration) - 3.0 * lag), 0.0

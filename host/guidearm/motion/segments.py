@@ -24,17 +24,23 @@ LONGEST_PERIOD_S = 0.020
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Segments of one motion from rest to rest.
+    """Segments of one motion to rest.
 
     `duration_us` (n,) int64, > 0; `position` (n, 6) rad and `velocity` (n, 6) rad/s at the end of
-    each, the last velocity exactly zero; `start` (6,) rad, where the first one begins at rest.
-    n is 0 for a motion of no duration.
+    each, the last velocity exactly zero; `start` (6,) rad and `start_velocity` (6,) rad/s, where
+    and how the first one begins. n is 0 for a motion of no duration.
     """
 
     duration_us: NDArray[np.int64]
     position: Array
     velocity: Array
     start: Array
+    start_velocity: Array
+
+    @property
+    def knots_us(self) -> NDArray[np.int64]:
+        """Instants (n + 1,) at which the segments begin, and the end of the last one."""
+        return np.concatenate([[0], np.cumsum(self.duration_us)])
 
     def __len__(self) -> int:
         """Return the number of segments."""
@@ -55,8 +61,8 @@ class Segments:
             q = np.broadcast_to(self.start, (*time.shape, len(self.start))).copy()
             return q, np.zeros_like(q)
         q = np.concatenate([self.start[None], self.position])
-        qd = np.concatenate([np.zeros_like(self.start)[None], self.velocity])
-        knots = np.concatenate([[0], np.cumsum(self.duration_us)])
+        qd = np.concatenate([self.start_velocity[None], self.velocity])
+        knots = self.knots_us
         i = np.clip(np.searchsorted(knots, time, side="right") - 1, 0, len(self) - 1)
         u = np.clip((time - knots[i]) / self.duration_us[i], 0.0, 1.0)[..., None]
         width = np.asarray(self.duration_us[i] * 1e-6, dtype=np.float64)[..., None]
@@ -71,7 +77,7 @@ def hermite_segments(trajectory: Trajectory, period_s: float = 0.01) -> Segments
     """
     if not 0.001 <= period_s <= LONGEST_PERIOD_S:
         raise MotionError(f"{trajectory.label}: a period of {period_s:g} s is not 1 to 20 ms")
-    start, _ = trajectory.sample(np.zeros(1))
+    start, start_velocity = trajectory.sample(np.zeros(1))
     period_us = round(period_s * 1e6)
     # A duration that is a whole number of microseconds but for rounding is that number.
     total_us = int(np.ceil(trajectory.duration_s * 1e6 - 1e-3))
@@ -82,4 +88,4 @@ def hermite_segments(trajectory: Trajectory, period_s: float = 0.01) -> Segments
     if count:
         position[-1] = trajectory.sample(np.array([trajectory.duration_s]))[0][0]
         velocity[-1] = 0.0
-    return Segments(np.diff(knots), position, velocity, start[0])
+    return Segments(np.diff(knots), position, velocity, start[0], start_velocity[0])

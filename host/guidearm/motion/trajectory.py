@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,10 @@ _JOIN_RAD = 1e-6
 
 
 class Trajectory(Protocol):
-    """A motion of all joints, at rest before 0 and after `duration_s`."""
+    """A motion of all joints, at rest from `duration_s` on.
+
+    It begins at rest too, unless it was planned from a moving state.
+    """
 
     @property
     def label(self) -> str:
@@ -32,6 +35,34 @@ class Trajectory(Protocol):
     def sample(self, t: ArrayLike) -> tuple[Array, Array]:
         """Positions and velocities (n, 6), rad and rad/s, at times t (n,) s."""
         ...
+
+
+@runtime_checkable
+class Changeable(Trajectory, Protocol):
+    """A motion that something else can follow at any instant, without a step of acceleration."""
+
+    def acceleration(self, t: ArrayLike) -> Array:
+        """Accelerations (n, 6) rad/s^2 at times t (n,) s."""
+        ...
+
+    def at_feed(self, t: float, share: float) -> Changeable:
+        """Return the rest of the motion from time t (s) on, at a share 0..1 of its speed."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class MotionState:
+    """Position (6,) rad, velocity rad/s and acceleration rad/s^2 of all joints at one instant."""
+
+    position: Array
+    velocity: Array
+    acceleration: Array
+
+
+def state_at(motion: Changeable, t: float) -> MotionState:
+    """Return the state in which a motion is at time t (s)."""
+    position, velocity = motion.sample(np.array([t]))
+    return MotionState(position[0], velocity[0], motion.acceleration(np.array([t]))[0])
 
 
 @dataclass(frozen=True, eq=False)

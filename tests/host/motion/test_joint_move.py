@@ -10,6 +10,7 @@ from guidearm.errors import LimitError, MotionError
 from guidearm.geometry import Array
 from guidearm.kinematics import Arm, load_arm
 from guidearm.motion import concatenate, joint_move
+from guidearm_hil.rigs.rig import Joints
 
 GUIDE6 = load_arm("guide6")
 postures = st.lists(st.floats(-3.0, 3.0), min_size=6, max_size=6).map(np.array)
@@ -65,6 +66,15 @@ def test_speed_stretches_time_and_nothing_else(guide6: Arm) -> None:
     assert_allclose(half.duration_s, 2.0 * full.duration_s, rtol=1e-12)
     t = np.linspace(0.0, full.duration_s, 40)
     assert_allclose(half.sample(2.0 * t)[0], full.sample(t)[0], atol=1e-12)
+
+
+def test_a_single_joint_that_makes_no_arm_is_planned_alike(guide6: Arm) -> None:
+    names = ("lower", "upper", "velocity", "acceleration", "jerk")
+    one = Joints("one", (4,), **{name: getattr(guide6, name)[3:4] for name in names})
+    move = joint_move(np.zeros(1), np.full(1, 0.5), one)
+    assert move.sample(np.array([move.duration_s]))[0].tolist() == [[0.5]]
+    with pytest.raises(LimitError, match="joint 4 would go to"):
+        joint_move(np.zeros(1), np.full(1, 9.0), one)
 
 
 def test_a_move_to_where_the_arm_is_takes_no_time(guide6: Arm) -> None:
