@@ -15,6 +15,7 @@ import numpy as np
 
 from guidearm.connection import robot_on
 from guidearm.kinematics import Arm, load_arm
+from guidearm.kinematics.room_file import load_site
 from guidearm.mapping import read_registration
 from guidearm.planning import read_plan
 from guidearm.procedure import Journal, Procedure, Task, ToolCalibration
@@ -94,7 +95,11 @@ def run_session(
     with closing(journal), VirtualArm(arm, setting.seed) as virtual:
         tracker = VirtualTracker(world, virtual.true_joints, virtual.clock.now)
         robot = robot_on(virtual.connection(), arm)
-        procedure = Procedure(robot, tracker, tools, task, journal, speed=setting.speed, say=say)
+        with as_file(files("guidearm_hil") / "data") as data:
+            room = load_site(data / "room.toml", arm.bodies).room
+        procedure = Procedure(
+            robot, tracker, tools, task, journal, speed=setting.speed, room=room, say=say
+        )
         outcome = procedure.run()
         judge = Judge(world)
         before = judge.error(virtual.true_joints(outcome.approached_s))

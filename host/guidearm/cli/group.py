@@ -25,10 +25,9 @@ class Group(click.Group):
             for name, value in ctx.params.items()
             if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
         }
-        # click asks a group's defaults for those of a command by its name: they are the same
-        for name in self.list_commands(ctx):
-            values[name] = values
-        ctx.default_map = values
+        # click asks a group's defaults for those of a command by its name; a group further down
+        # hands on what it was handed
+        ctx.default_map = {name: values for name in self.list_commands(ctx)}
         return super().invoke(ctx)
 
 

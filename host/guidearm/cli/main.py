@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from guidearm.cli import address, config, faults, joints, listing, move, run, trace
+from guidearm.cli import address, config, faults, joints, listing, move, plan, run, trace
 from guidearm.cli.group import CommandLine
 from guidearm.cli.options import VERBOSE, group_options
 from guidearm.cli.output import complain
@@ -55,6 +55,7 @@ guidearm = CommandLine(
         joints.stop,
         listing.list_,
         move.move,
+        plan.plan,
         run.run,
         trace.trace,
     ],

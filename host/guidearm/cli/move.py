@@ -10,6 +10,7 @@ import click
 
 from guidearm.cli.access import authorise, opened
 from guidearm.cli.group import Group
+from guidearm.cli.mount import guide_mount
 from guidearm.cli.options import Settings, group_options, with_settings
 from guidearm.cli.output import print_json, progress, remark, table
 
@@ -87,7 +88,7 @@ def _along(settings: Settings, robot: Robot, distance_m: float, speed: float) ->
     from guidearm.geometry import transform
     from guidearm.procedure.path import APPROACH_M_S, straight
 
-    T_flange_guide = _guide_mount(settings, robot)
+    T_flange_guide = guide_mount(settings, robot.arm)
     step = transform(np.eye(3), np.array([0.0, 0.0, distance_m]))
 
     def plan(q: Array) -> list[Trajectory]:
@@ -111,7 +112,7 @@ def _onto(
     from guidearm.geometry import frame_along
     from guidearm.procedure.path import STANDOFF_M, plan_path
 
-    T_flange_guide = _guide_mount(settings, robot)
+    T_flange_guide = guide_mount(settings, robot.arm)
     start = np.array(entry) * 1e-3
     depth = np.array(target) * 1e-3 - start
     length = float(np.linalg.norm(depth))
@@ -124,17 +125,6 @@ def _onto(
         return [way.transfer, way.approach]
 
     return plan
-
-
-def _guide_mount(settings: Settings, robot: Robot) -> Array:
-    """T_flange_guide (4, 4): as calibrated, or by the arm's drawing if it never was."""
-    from guidearm.calibration import GUIDE_FILE, HAND_EYE_FILE, read_guide, read_hand_eye
-
-    folder = settings.data_dir
-    if not any((folder / name).exists() for name in (HAND_EYE_FILE, GUIDE_FILE)):
-        remark(f"no calibration in {folder}: the guide's place on the flange is the drawing's")
-        return robot.arm.T_flange_guide
-    return read_hand_eye(folder).T_flange_arm_marker @ read_guide(folder).T_arm_marker_guide
 
 
 def _carry_out(settings: Settings, robot: Robot, plan: Planner) -> None:

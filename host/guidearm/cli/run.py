@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where the image lies on the patient.",
 )
+@click.option(
+    "--room",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the arm keeps out of beside its own table (TOML).",
+)
 @click.option("--line", metavar="NAME", help="Which line of the plan, if it has several.")
 @click.option("--image-uid", metavar="UID", help="The image the plan was drawn on, if it is mute.")
 @click.option(
@@ -40,6 +46,7 @@ def run(
     settings: Settings,
     plan: Path,
     registration: Path,
+    room: Path | None,
     line: str | None,
     image_uid: str | None,
     speed: float,
@@ -50,6 +57,8 @@ def run(
 
     Needs --port, --tracker and the tool calibrations in --data, where the session is recorded.
     """
+    from guidearm.kinematics import load_arm
+    from guidearm.kinematics.room_file import load_site
     from guidearm.mapping import read_registration
     from guidearm.planning import read_plan
     from guidearm.procedure import Journal, Procedure, Task
@@ -66,6 +75,7 @@ def run(
     _ = task.line  # a registration of another image ends here, before any port is opened
     folder = settings.data_dir
     tools = _tools(folder)
+    about = load_site(room, load_arm(settings.arm).bodies).room if room else None
     with opened(settings) as robot:
         authorise(robot)
         tracker = open_tracker(settings.tracker, now=robot.clock.now)
@@ -73,7 +83,10 @@ def run(
         journal = Journal(session)
         remark(f"session {session}")
         try:
-            outcome = Procedure(robot, tracker, tools, task, journal, speed=speed, say=remark).run()
+            procedure = Procedure(
+                robot, tracker, tools, task, journal, speed=speed, room=about, say=remark
+            )
+            outcome = procedure.run()
             summary = summarize(outcome, robot, task)
             drawn = draw_pictures(outcome, tools, task, robot.arm, session)
             summary["pictures"] = [path.name for path in drawn]

@@ -16,6 +16,16 @@ An arm description and a room file share these tables. Lengths are millimetres, 
     box = { centre_mm = [0, 0, 0], size_mm = [100, 200, 300], rpy_deg = [0, 0, 0], round_mm = 0 }
     rod = { from_mm = [0, 0, 0], to_mm = [0, 0, 1000], radius_mm = 30 }
     spares = ["pedestal"]       # bodies that may be in it
+
+A room file may tell also, both in base coordinates:
+
+    [patient]                   # T_base_patient: where the patient's marker stands
+    translation_mm = [420, 110, 205]
+    rpy_deg = [0, 0, 0]
+
+    [camera]                    # T_base_camera: +z is where it looks
+    translation_mm = [1280, -620, 1050]
+    rpy_deg = [130, 0, 30]
 """
 
 from __future__ import annotations
@@ -28,6 +38,7 @@ from guidearm.errors import ArmDescriptionError, GuideArmError
 from guidearm.geometry import Array, rotation_rpy, transform
 from guidearm.json_file import Node
 from guidearm.kinematics.clearance import FLANGE, Block, Bodies, Body, Floor, KeepOut, Rod, Room
+from guidearm.kinematics.site import Site
 from guidearm.toml_file import read_table
 
 _MM = 1e-3
@@ -74,14 +85,23 @@ def keep_outs_of(top: Node, bodies: Bodies) -> tuple[KeepOut, ...]:
     return tuple(found)
 
 
-def load_room(path: str | Path, bodies: Bodies) -> Room:
-    """Read a room file: tables [[keep_out]] as in an arm description.
+def load_site(path: str | Path, bodies: Bodies) -> Site:
+    """Read a room file: keep-outs as in an arm description, and poses in base coordinates.
 
     Raises RoomError that names the file and the field at fault.
     """
     top = read_table(path, "room", RoomError)
-    top.only("keep_out")
-    return Room(keep_outs_of(top, bodies))
+    top.only("keep_out", "patient", "camera")
+    patient, camera = (_pose(top.optional(key)) for key in ("patient", "camera"))
+    return Site(Room(keep_outs_of(top, bodies)), patient, camera)
+
+
+def _pose(node: Node | None) -> Array | None:
+    if node is None:
+        return None
+    node.only("translation_mm", "rpy_deg")
+    rpy = node.member("rpy_deg").array(3)
+    return transform(rotation_rpy(np.radians(rpy)), node.member("translation_mm").array(3) * _MM)
 
 
 def arm_bodies(table: dict[str, object], path: str) -> tuple[Bodies, Room]:

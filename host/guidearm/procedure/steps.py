@@ -15,6 +15,8 @@ import numpy as np
 from guidearm.arm import MoveRecord, Robot
 from guidearm.errors import GuideArmError
 from guidearm.geometry import Array
+from guidearm.kinematics.clearance import Room
+from guidearm.kinematics.site import Site
 from guidearm.motion import Trajectory, hermite_segments, joint_move
 from guidearm.positioning import (
     Correction,
@@ -93,15 +95,17 @@ class Procedure:
         journal: Journal,
         *,
         speed: float = 0.5,
+        room: Room | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Prepare; `say` is told each step in one line for people."""
+        """Prepare; `room` is what stands about the arm, `say` is told each step in one line."""
         self._robot = robot
         self._tracker = tracker
         self._tools = tools
         self._task = task
         self._journal = journal
         self._speed = speed
+        self._site = Site(Room() if room is None else room)
         self._say = say or _silent
         self._watch = Watch(robot.arm, tracker, robot.clock.now())
         self._motions: list[Motion] = []
@@ -118,7 +122,9 @@ class Procedure:
             robot.enable()
             self._note("enabled", "joints enabled")
             T_base_camera, seen = self._map()
-            path = self._plan(T_base_camera @ seen.T_camera_patient @ line.pose(STANDOFF_M))
+            T_base_patient = T_base_camera @ seen.T_camera_patient
+            self._site = self._site.seen_by(T_base_camera, T_base_patient)
+            path = self._plan(T_base_patient @ line.pose(STANDOFF_M))
             model = robot.arm
             self._follow("transfer", lambda q: joint_move(q, path.candidate.q, model, self._speed))
             self._follow("approach", lambda q: self._straight(path.T_base_guide, q, APPROACH_M_S))
@@ -198,7 +204,14 @@ class Procedure:
         """Plan the whole way and say what will move."""
         robot = self._robot
         q = robot.state.q_demand
-        path = plan_path(robot.arm, self._tools.T_flange_guide, T_base_line, q, speed=self._speed)
+        path = plan_path(
+            robot.arm,
+            self._tools.T_flange_guide,
+            T_base_line,
+            q,
+            speed=self._speed,
+            room=self._site.about(robot.arm, self._tools.hand_eye.T_flange_arm_marker),
+        )
         travel = np.degrees(path.candidate.q - q)
         self._note(
             "planned",
@@ -209,6 +222,7 @@ class Procedure:
             singularity=path.candidate.singularity,
             duration_s=path.duration_s,
             postures_refused=path.refused,
+            checks=[finding.as_dict() for finding in path.findings],
         )
         return path
 

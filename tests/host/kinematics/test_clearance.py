@@ -10,7 +10,7 @@ import pytest
 from guidearm.errors import ArmDescriptionError
 from guidearm.kinematics import load_arm
 from guidearm.kinematics.clearance import BASE, FLANGE, Block, Bodies, Body, Rod, Room, Sight
-from guidearm.kinematics.room_file import RoomError, load_room
+from guidearm.kinematics.room_file import RoomError, load_site
 
 ARMS = Path(load_arm.__code__.co_filename).parent / "arms"
 SPHERES = 200
@@ -132,7 +132,7 @@ def test_room_files_are_refused_by_field(tmp_path: Path, text: str, says: str) -
     path = tmp_path / "room.toml"
     path.write_text(text)
     with pytest.raises(RoomError) as refused:
-        load_room(path, load_arm("guide6").bodies)
+        load_site(path, load_arm("guide6").bodies)
     assert says in str(refused.value)
     assert "room.toml" in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -146,7 +146,7 @@ def test_a_room_file_is_read(tmp_path: Path) -> None:
         '[[keep_out]]\nname = "stand"\nspares = ["sleeve"]\n'
         "box = { centre_mm = [0, 400, 0], size_mm = [100, 100, 900], rpy_deg = [0, 0, 45] }\n"
     )
-    room = load_room(path, load_arm("guide6").bodies)
+    room = load_site(path, load_arm("guide6").bodies).room
     assert [volume.name for volume in room.keep_outs] == ["patient", "stand"]
     assert room.keep_outs[1].spares == {"sleeve"}
     at = np.array([0.0, 0.0, 0.0])

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from guidearm.errors import SingularityError, UnreachableError
+from guidearm.errors import MotionError, SingularityError, UnreachableError
 from guidearm.geometry import Array, frame_along, inverse, transform
 from guidearm.kinematics import Arm, load_arm
+from guidearm.kinematics.clearance import Floor, Rod, Room
 from guidearm.motion import LineMove
 from guidearm.procedure import path
 from guidearm.procedure.path import APPROACH_M, APPROACH_M_S, plan_path, straight
@@ -97,3 +98,21 @@ def test_a_line_out_of_reach_has_no_way(arm: Arm) -> None:
     far = frame_along(np.array([1.2, 0.0, 0.3]), np.array([1.0, 0.0, 0.0]))
     with pytest.raises(UnreachableError, match="2880 out of reach"):
         plan_path(arm, arm.T_flange_guide, far, arm.home, speed=0.5)
+
+
+def test_a_posture_that_meets_the_room_is_passed_over(arm: Arm) -> None:
+    free = plan_path(arm, arm.T_flange_guide, LINE, arm.home, speed=0.5)
+    marker = (arm.forward(free.candidate.q) @ arm.T_flange_arm_marker)[:3, 3]
+    lamp = Rod("lamp", marker, marker + np.array([0.0, 0.0, 0.5]), 0.01)
+    around = plan_path(arm, arm.T_flange_guide, LINE, arm.home, speed=0.5, room=Room((lamp,)))
+    assert all(finding.ok for finding in around.findings)
+    t = np.linspace(0.0, around.approach.duration_s, 200)
+    assert arm.clearances(around.approach.sample(t)[0], Room((lamp,))).least.min() > 0.002
+
+
+def test_a_plan_within_a_keep_out_names_who_meets_what(arm: Arm) -> None:
+    wall = Floor("ceiling", np.array([0.0, 0.0, 0.3]), np.array([0.0, 0.0, -1.0]))
+    with pytest.raises(
+        MotionError, match=r"none of \d+ postures is clear.* meets"
+    ):
+        plan_path(arm, arm.T_flange_guide, LINE, arm.home, speed=0.5, room=Room((wall,)))
