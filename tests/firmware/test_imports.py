@@ -18,12 +18,14 @@ VIRTUAL_BOARD = ROOT / "hil" / "guidearm_hil" / "virtual_board"
 JOINT_MAY_IMPORT = {
     "array",
     "binascii",
+    "collections.abc",  # for type checkers: a joint has none
     "guidearm_protocol.messages",
     "guidearm_protocol.parameters",
     "joint",
     "micropython",
     "struct",
     "sys",
+    "uctypes.addressof",  # of its own buffers; the rest of uctypes reaches any memory
 }
 TYPES_ONLY = {"board_type.py"}  # read by type checkers, never by a joint
 

@@ -43,9 +43,9 @@ BUGS = (
     ),
     Bug(
         "silence-at-rest",
-        "joint/session.py",
-        "LAST_FRAME] = self._received[0]",
-        "LAST_FRAME] = (self._received[0] + 0x8000000) & 0x3FFFFFFF",
+        "joint/link.py",
+        "s[_LAST_FRAME] = w[_RECEIVED]",
+        "s[_LAST_FRAME] = (w[_RECEIVED] + 0x8000000) & 0x3FFFFFFF",
         "switched on, brake closed",
     ),
     Bug(
@@ -57,9 +57,9 @@ BUGS = (
     ),
     Bug(
         "stop-in-mid-move",
-        "joint/drive.py",
-        "self.state[servo.STOP_REQUEST] = 1",
-        "self.state[servo.STOP_REQUEST] = 0",
+        "joint/link.py",
+        "            s[_STOP_REQUEST] = 1\n        elif",
+        "            s[_STOP_REQUEST] = 0\n        elif",
         "underrun",
     ),
     Bug("silence-in-motion", SERVO, "_LINK_TIMEOUT = const(2)", "_LINK_TIMEOUT = const(3)", "link"),
@@ -160,9 +160,9 @@ BUGS = (
     ),
     Bug(
         "slots",
-        "joint/session.py",
-        "wire.TURNAROUND_US + rank *",
-        "wire.TURNAROUND_US + 60 + rank *",
+        "joint/cycle.py",
+        "w[_REPLY_AT] + rank *",
+        "w[_REPLY_AT] + 60 + rank *",
         "after the begin of its slot",
     ),
     Bug("clocks", BOARD, "RECEIVE_JITTER_US = 4", "RECEIVE_JITTER_US = 60", "us apart"),

@@ -58,10 +58,12 @@ def test_scripts_run_and_their_errors_come_back(processor: str) -> None:
 
 
 _SEALING = """
+import uctypes
 from joint import frame
 content = bytearray(16)
 content[1:10] = b"123456789"
-print(frame.seal_frame(content, 9, frame.CRC_TABLE), content.hex())
+at = uctypes.addressof(content)
+print(frame.seal_frame(frame.CRC_START, frame.CRC_TABLE_AT, at, 9), content.hex())
 """
 
 

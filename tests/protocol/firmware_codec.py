@@ -13,45 +13,50 @@ import sys
 from array import array
 
 from joint import frame
+from uctypes import addressof
 
 from guidearm_protocol import messages
 
+memory = bytearray(frame.MEMORY_BYTES)
+link = array("i", [0] * frame.RECEIVER_WORDS)
+memory_at, link_at = addressof(memory), addressof(link)
+CRC = (frame.CRC_START, frame.CRC_TABLE_AT)
+
+
+def received(data: bytes, address: int, most: int) -> list:
+    """Have bytes arrive in bursts of a size; return the contents of the frames found, in hex."""
+    for index in range(len(link)):
+        link[index] = 0
+    link[frame.ADDRESS] = address
+    found = []
+    for start in range(0, len(data), most):
+        burst = data[start : start + most]
+        memory[: len(burst)] = burst
+        at = 0
+        while at < len(burst):
+            at = frame.next_frame(*CRC, at, len(burst), memory_at, link_at)
+            if not at:
+                break
+            first = link[frame.BASE] + 1
+            found.append(binascii.hexlify(memory[first : first + link[frame.LENGTH]]).decode())
+    return found
+
 
 def opened(data: bytes, address: int) -> str:
-    buffer = bytearray(frame.FRAME_BUFFER_BYTES)
-    buffer[: min(len(data), len(buffer))] = data[: len(buffer)]
-    length = frame.open_frame(buffer, len(data), address, frame.CRC_TABLE)
-    if length <= 0:
-        return str(length)
-    return binascii.hexlify(buffer[1 : 1 + length]).decode()
+    found = received(data + b"\0", address, frame.BURST_BYTES)
+    return str(-min(1, link[frame.DAMAGED])) if link[frame.DAMAGED] or not found else found[0]
 
 
 def sealed(content: bytes) -> str:
     buffer = bytearray(frame.FRAME_BUFFER_BYTES)
     buffer[1 : 1 + len(content)] = content
-    length = frame.seal_frame(buffer, len(content), frame.CRC_TABLE)
+    length = frame.seal_frame(*CRC, addressof(buffer), len(content))
     return binascii.hexlify(buffer[:length]).decode()
 
 
 def streamed(data: bytes, address: int) -> str:
-    buffer = bytearray(frame.FRAME_BUFFER_BYTES)
-    fill = array("i", [0, 0])
-    found = []
-    damaged = 0
-    for piece in [data[i : i + 7] for i in range(0, len(data), 7)]:
-        start = 0
-        while start < len(piece):
-            start = frame.gather(piece, start, len(piece), buffer, fill)
-            if fill[1]:
-                length = fill[0]
-                fill[0] = fill[1] = 0
-                if length:
-                    n = frame.open_frame(buffer, length, address, frame.CRC_TABLE)
-                    if n > 0:
-                        found.append(binascii.hexlify(buffer[1 : 1 + n]).decode())
-                    elif n == frame.DAMAGED:
-                        damaged += 1
-    found.insert(0, str(damaged))
+    found = received(data, address, 7)
+    found.insert(0, str(link[frame.DAMAGED]))
     return " ".join(found)
 
 

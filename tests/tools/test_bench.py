@@ -99,12 +99,9 @@ def planted(text: str, instead: str) -> codec.Counts:
 
 
 def test_a_codec_that_does_not_check_is_found() -> None:
-    unchecked = planted(
-        "        return DAMAGED\n    if (b[2] != address",
-        "        i = 0\n    if (b[2] != address",
-    )
+    unchecked = planted("if int(crc) != to[0]", "if size == 0 and int(crc) != to[0]")
     assert unchecked.wrong > 0
-    overrun = planted("if count <= _MAX_ENCODED:", "if count <= 300:")
+    overrun = planted("left = _MAX_ENCODED + 1 - fill", "left = size")
     assert overrun.crashes > 0
 
 

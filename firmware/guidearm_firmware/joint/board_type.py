@@ -29,7 +29,7 @@ class Board(Protocol):
         """Idle until received bytes may be there."""
         ...
 
-    def read(self, buffer: bytearray, received: "array[int]") -> int:
+    def read(self, buffer: "bytearray | memoryview[int]", received: "array[int]") -> int:
         """Move received bytes of one burst (no idle line inside) into buffer; return how many.
 
         With any, received[0] becomes the joint clock at the last one: microseconds modulo 2^30,

@@ -18,6 +18,7 @@ class Drive:
     def __init__(self, storage: "Storage") -> None:
         """Take the stored parameters; without valid ones a fault is latched."""
         self.state = array("i", [0] * servo.STATE_WORDS)
+        self.queue = array("i", [0] * segments.QUEUE_WORDS)
         self.ring = array("i", [0] * recorder.MEMORY_WORDS)  # segments, and the capture behind
         self.capture = Capture(self.state, self.ring)
         self.storage = storage
@@ -28,43 +29,15 @@ class Drive:
         self._given = bytearray(len(self.parameters))
         for index in range(parameters.SERVO_PARAMETERS):
             self.state[servo.P_COUNTS_PER_TURN + index] = self.parameters[index]
+        self.queue[segments.LOWER_LIMIT] = self.parameters[parameters.LOWER_LIMIT]
+        self.queue[segments.UPPER_LIMIT] = self.parameters[parameters.UPPER_LIMIT]
         if values is None:
             self.state[servo.BOOT_FAULT] = wire.PARAMETER_CRC
         self.state[servo.COMMAND] = servo.HOME  # absolute encoders: referenced at the first tick
-        self.segment = 0  # number of the newest queued segment
-        self.segment_refused = False
-
-    def depth(self) -> int:
-        """Return the segments queued and not finished."""
-        s = self.state
-        return (s[servo.HEAD] - s[servo.TAIL]) & (servo.RING_SLOTS - 1)
 
     def busy(self) -> bool:
         """Tell whether the tick has not yet taken the last command."""
         return self.state[servo.COMMAND] != 0
-
-    def flags(self) -> int:
-        """Return the FLAG_* bits of a state report."""
-        s = self.state
-        mode = s[servo.MODE]
-        flags = 0
-        if mode == servo.ARMED:
-            flags |= wire.FLAG_ARMED
-        elif servo.RUN <= mode <= servo.SEEK:
-            flags |= wire.FLAG_MOVING
-        if s[servo.HOMED]:
-            flags |= wire.FLAG_HOMED
-        if s[servo.AUTHORISED]:
-            flags |= wire.FLAG_AUTHORISED
-        if s[servo.BRAKE]:
-            flags |= wire.FLAG_BRAKE_RELEASED
-        if s[servo.INPUTS] & servo.INPUT_STOP_LINE or s[servo.PULL_LINE]:
-            flags |= wire.FLAG_STOP_LINE
-        if s[servo.CLOCK_SET]:
-            flags |= wire.FLAG_CLOCK_SET
-        if self.segment_refused:
-            flags |= wire.FLAG_SEGMENT_REFUSED
-        return flags
 
     # ---- each of these returns REASON_NONE when the command went to the tick
 
@@ -80,7 +53,7 @@ class Drive:
             return reason
         if resume and not s[servo.AUTHORISED]:
             return wire.REASON_NOT_AUTHORISED
-        self.segment_refused = False
+        self.queue[segments.REFUSED] = 0
         s[servo.ARGUMENT] = resume
         s[servo.COMMAND] = servo.ENABLE
         return wire.REASON_NONE
@@ -181,6 +154,10 @@ class Drive:
         self.parameters[index] = value
         if index < parameters.SERVO_PARAMETERS:
             self.state[servo.P_COUNTS_PER_TURN + index] = value
+        elif index == parameters.LOWER_LIMIT:
+            self.queue[segments.LOWER_LIMIT] = value
+        elif index == parameters.UPPER_LIMIT:
+            self.queue[segments.UPPER_LIMIT] = value
         if index == parameters.COUNTS_PER_TURN:
             # positions count anew; against the stop a joint homes only when it is told to
             if self.state[servo.P_HAS_ABSOLUTE_ENCODER]:
@@ -220,40 +197,3 @@ class Drive:
         if self.storage.keep(self.parameters, parameters.ADDRESS, parameters.ARM_ID):
             return wire.REASON_NONE
         return wire.REASON_STORAGE
-
-    def _outside(self, position: int) -> bool:
-        """Tell whether a position (turn/2^24) is beyond the limits and not on the way back."""
-        s = self.state
-        if position > self.parameters[parameters.UPPER_LIMIT]:
-            ahead = (s[servo.SET_POINT] >> 8) + 1
-            return position > segments.counts_to_angle(ahead, s[servo.P_COUNTS_PER_TURN])
-        if position < self.parameters[parameters.LOWER_LIMIT]:
-            behind = (s[servo.SET_POINT] >> 8) - 1
-            return position < segments.counts_to_angle(behind, s[servo.P_COUNTS_PER_TURN])
-        return False
-
-    def offer(self, number: int, position: int, velocity: int, duration: int) -> None:
-        """Queue a segment if it is the next one and inside the limits.
-
-        An older number was queued already; a later one means that a frame was lost, and the
-        number reported with the state tells the host from where to repeat.
-        """
-        if self.state[servo.STATE] != servo.OPERATION_ENABLED:
-            return
-        if number != (self.segment + 1) & 0xFFFF:
-            return
-        if (
-            duration < segments.MIN_SEGMENT_US
-            or duration > wire.MAX_SEGMENT_US
-            or self._outside(position)
-            or velocity < wire.SET_POINT[1][3]
-            or velocity > wire.SET_POINT[1][4]
-        ):
-            self.segment_refused = True
-            return
-        result = segments.push(self.state, self.ring, position, velocity, duration)
-        if result == segments.QUEUED:
-            self.segment = number
-            self.segment_refused = False
-        elif result == segments.TOO_FAST:
-            self.segment_refused = True

@@ -10,9 +10,10 @@ x c16 / 2^12 in Q8. c16 stays under 2^15 and x is split at 12 bits, so no produc
 import micropython
 from micropython import const
 
+from guidearm_protocol import messages as wire
 from joint.servo import (
-    END_SPEED,
     HEAD,
+    OPERATION_ENABLED,
     P_COUNTS_PER_TURN,
     P_OVER_SPEED,
     RING_SLOTS,
@@ -23,16 +24,18 @@ from joint.servo import (
     SLOT_DURATION,
     SLOT_END_SPEED,
     SLOT_START,
+    STATE,
     TAIL,
 )
 
 # the compiler folds constants of its own file only
-_END_SPEED = const(29)
 _HEAD = const(17)
 _TAIL = const(18)
+_STATE = const(19)
 _SET_POINT = const(22)
 _P_COUNTS_PER_TURN = const(62)
 _P_OVER_SPEED = const(70)
+_OPERATION_ENABLED = const(4)
 _SLOT_START = const(0)
 _SLOT_C1 = const(1)
 _SLOT_C2 = const(2)
@@ -41,61 +44,104 @@ _SLOT_DURATION = const(4)
 _SLOT_END_SPEED = const(5)
 _RING_SLOTS = const(64)
 if (
-    _END_SPEED, _HEAD, _TAIL, _SET_POINT, _P_COUNTS_PER_TURN, _P_OVER_SPEED, _RING_SLOTS,
-    _SLOT_START, _SLOT_C1, _SLOT_C2, _SLOT_C3, _SLOT_DURATION, _SLOT_END_SPEED,
+    _HEAD, _TAIL, _STATE, _SET_POINT, _P_COUNTS_PER_TURN, _P_OVER_SPEED, _OPERATION_ENABLED,
+    _RING_SLOTS, _SLOT_START, _SLOT_C1, _SLOT_C2, _SLOT_C3, _SLOT_DURATION, _SLOT_END_SPEED,
 ) != (
-    END_SPEED, HEAD, TAIL, SET_POINT, P_COUNTS_PER_TURN, P_OVER_SPEED, RING_SLOTS,
-    SLOT_START, SLOT_C1, SLOT_C2, SLOT_C3, SLOT_DURATION, SLOT_END_SPEED,
+    HEAD, TAIL, STATE, SET_POINT, P_COUNTS_PER_TURN, P_OVER_SPEED, OPERATION_ENABLED,
+    RING_SLOTS, SLOT_START, SLOT_C1, SLOT_C2, SLOT_C3, SLOT_DURATION, SLOT_END_SPEED,
 ):  # fmt: skip
     raise ImportError("segments.py disagrees with servo.py")
 
-MIN_SEGMENT_US = 1000
+# --- words of the queue, an array('i'): what stands before the ring
+NEWEST = const(0)  # number of the newest queued segment
+REFUSED = const(1)  # 1: the newest one offered was outside the limits
+LOWER_LIMIT = const(2)  # turn/2^24, of set-points
+UPPER_LIMIT = const(3)
+NUMBER = const(4)  # the segment offered
+POSITION = const(5)  # turn/2^24
+VELOCITY = const(6)  # turn/2^24/s
+DURATION = const(7)  # us
+QUEUE_WORDS = const(8)
 
-# what `push` answers
+# what `offer` answers
 QUEUED = const(1)
 FULL = const(0)
 TOO_FAST = const(-1)
+OUTSIDE = const(-2)  # of the limits, or of what a segment may be
+NOT_NEXT = const(-3)  # older or later than the next one
+NOT_ENABLED = const(-4)
+
+_MIN_SEGMENT_US = const(1000)
+_MAX_SEGMENT_US = const(20000)
+_FARTHEST = const(0x4000000)  # turn/2^24
+_FASTEST = const(0x2000000)  # turn/2^24/s
+if (
+    wire.MAX_SEGMENT_US != _MAX_SEGMENT_US
+    or wire.SET_POINT[0][3:] != (-_FARTHEST, _FARTHEST)
+    or wire.SET_POINT[1][3:] != (-_FASTEST, _FASTEST)
+):
+    raise ImportError("segments.py disagrees with the message table")
 
 
 @micropython.viper
-def push(state: object, ring: object, position: int, velocity: int, duration: int) -> int:
-    """Append a segment ending at `position` (turn/2^24) and `velocity` (turn/2^24/s).
+def offer(state: int, ring: int, queue: int) -> int:
+    """Queue the segment that stands in the queue's words, if it is the next one and may be.
 
-    `duration` is in us. Returns QUEUED, FULL, or TOO_FAST when the segment's mean speed or its
-    end speed is above the over-speed limit; with it the step stays under 10,240 counts, 4.2e7
-    in Q12. The caller has checked the bounds of the arguments and the position limits.
+    An older number was queued already; a later one means that a frame was lost, and the number
+    reported with the state tells the host from where to repeat. Beyond a limit a segment may lead
+    back, but not a count further out than the set-point. It is TOO_FAST when its mean speed or its
+    end speed is above the over-speed limit; with that the step stays under 10,240 counts, 4.2e7 in
+    Q12. The arguments are addresses.
     """
     s = ptr32(state)
-    r = ptr32(ring)
+    q = ptr32(queue)
     m = 0x20000000
     m = m << 2
-    head = s[_HEAD]
-    following = (head + 1) & (_RING_SLOTS - 1)
-    if following == s[_TAIL]:
-        return FULL
+    if s[_STATE] != _OPERATION_ENABLED:
+        return NOT_ENABLED
+    number = q[NUMBER]
+    if number != (q[NEWEST] + 1) & 0xFFFF:
+        return NOT_NEXT
+    position = (q[POSITION] ^ m) - m
+    velocity = (q[VELOCITY] ^ m) - m
+    duration = q[DURATION]
+    refused = q[REFUSED]
+    q[REFUSED] = 1
+    if duration < _MIN_SEGMENT_US or duration > _MAX_SEGMENT_US:
+        return OUTSIDE
+    if position > _FARTHEST or position < 0 - _FARTHEST:
+        return OUTSIDE
+    if velocity > _FASTEST or velocity < 0 - _FASTEST:
+        return OUTSIDE
     c16 = s[_P_COUNTS_PER_TURN] >> 4
     end = (position >> 12) * c16 + (((position & 0xFFF) * c16 + 0x800) >> 12)
+    set_point = (s[_SET_POINT] ^ m) - m
+    if position > (q[UPPER_LIMIT] ^ m) - m and end > ((set_point >> 8) + 1) << 8:
+        return OUTSIDE
+    if position < (q[LOWER_LIMIT] ^ m) - m and end < ((set_point >> 8) - 1) << 8:
+        return OUTSIDE
+    head = s[_HEAD]
+    tail = s[_TAIL]
+    following = (head + 1) & (_RING_SLOTS - 1)
+    if following == tail:
+        q[REFUSED] = refused
+        return FULL
     # duration / 2^20 us, Q3 finer than us: 2^20 / 10^6 = 4295 / 4096 to 8e-6
     scaled = (duration * 4295) >> 9
     # tangents in turn/2^24 in Q8, then counts in Q12
     v = (velocity >> 12) * scaled + (((velocity & 0xFFF) * scaled) >> 12)
     v = v >> 3
     tangent = ((v >> 12) * c16 + (((v & 0xFFF) * c16) >> 12)) >> 4
-    if head == s[_TAIL]:
-        start = (s[_SET_POINT] ^ m) - m
-        v = 0
-    else:
-        slot = ((head - 1) & (_RING_SLOTS - 1)) << 3
-        start = (
-            ((r[slot + _SLOT_C1] ^ m) - m)
-            + ((r[slot + _SLOT_C2] ^ m) - m)
-            + ((r[slot + _SLOT_C3] ^ m) - m)
-        )
-        start = ((r[slot + _SLOT_START] ^ m) - m) + (start >> 4)
-        v = (s[_END_SPEED] ^ m) - m
+    start = set_point
+    from_tangent = 0
+    if head != tail:
+        last = ptr32(ring + (((head - 1) & (_RING_SLOTS - 1)) << 5))
+        start = ((last[_SLOT_C1] ^ m) - m) + ((last[_SLOT_C2] ^ m) - m) + ((last[_SLOT_C3] ^ m) - m)
+        start = ((last[_SLOT_START] ^ m) - m) + (start >> 4)
+        v = (last[_SLOT_END_SPEED] ^ m) - m
         v = (v >> 12) * scaled + (((v & 0xFFF) * scaled) >> 12)
         v = v >> 3
-    from_tangent = ((v >> 12) * c16 + (((v & 0xFFF) * c16) >> 12)) >> 4
+        from_tangent = ((v >> 12) * c16 + (((v & 0xFFF) * c16) >> 12)) >> 4
     step = end - start
     limit = (s[_P_OVER_SPEED] >> 2) * duration // 250
     if step > limit or step < 0 - limit:
@@ -104,15 +150,16 @@ def push(state: object, ring: object, position: int, velocity: int, duration: in
     limit = limit << 4
     if tangent > limit or tangent < 0 - limit:
         return TOO_FAST
-    slot = head << 3
-    r[slot + _SLOT_START] = start
-    r[slot + _SLOT_C1] = from_tangent
-    r[slot + _SLOT_C2] = 3 * step - 2 * from_tangent - tangent
-    r[slot + _SLOT_C3] = from_tangent + tangent - 2 * step
-    r[slot + _SLOT_DURATION] = duration
-    r[slot + _SLOT_END_SPEED] = velocity
-    s[_END_SPEED] = velocity
+    slot = ptr32(ring + (head << 5))
+    slot[_SLOT_START] = start
+    slot[_SLOT_C1] = from_tangent
+    slot[_SLOT_C2] = 3 * step - 2 * from_tangent - tangent
+    slot[_SLOT_C3] = from_tangent + tangent - 2 * step
+    slot[_SLOT_DURATION] = duration
+    slot[_SLOT_END_SPEED] = velocity
     s[_HEAD] = following  # last: from here on the tick may take it
+    q[NEWEST] = number
+    q[REFUSED] = 0
     return QUEUED
 
 

@@ -1,53 +1,80 @@
-"""One host's session with this joint: which frame executes, which repeats, and the replies.
+"""The main loop's part of a host's session: bytes in, requests carried out, replies out.
 
-Everything here runs in the main loop and, once constructed, allocates nothing for any message of
-the steady state. `drive` carries the requests out; this module knows sequence numbers, bodies and
-reply slots.
+`frame` finds what is for this joint, `link` judges it by session and sequence, `cycle` does what a
+joint in motion does all the time. The rest is here, in bytecode, and goes through `drive`. Once
+constructed, nothing allocates for any message; a function here has few locals and short calls,
+since a frame of more than 11 words would come from the heap.
 """
 
-import struct
 from array import array
 
 from micropython import const
+from uctypes import addressof  # pyright: ignore[reportUnknownVariableType]
 
 from guidearm_protocol import messages as wire
 from guidearm_protocol import parameters
-from joint import frame, segments, servo
-from joint.arithmetic import clamp16, count_bits, later, speed_to_angle, until
+from joint import frame, link, segments, servo
+from joint.arithmetic import clamp16, later, speed_to_angle
+from joint.cycle import cycle
 from joint.drive import Drive
+from joint.frame import get_i32, next_frame, put_i32, put_u16, seal_frame
 from joint.identity import OUT_OF_BOUNDS, Identity
+from joint.link import judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from joint.board_type import Board
 
-_FLAGS = const(1)  # a frame's content starts at index 1 of its buffer
-_ADDRESS = const(2)
-_SEQUENCE = const(3)
+_ADDRESS = const(2)  # of a frame, counted from its first code
 _MESSAGE = const(5)
 _BODY = const(6)
-_RESULT = const(7)
-_REPLY = const(8)  # after boot and result
-_CYCLE_BYTES = const(8)
-_SET_POINT_BYTES = const(8)
-_HALF = const(0x8000)
+_RESULT = const(7)  # of a reply
+_FIELDS = const(8)
+_PLAIN = const(7)  # length of a reply without fields
+_HEADER_BYTES = const(5)
 _MAX_DRIFT = const(1 << 14)
-_ALL_JOINTS = const(0xFFF)
 _ALWAYS = const(0x1FFFFFFF)  # us: however late a reply is, it is sent
 
+# what `judge` says
+_REQUEST = const(1)
+_REPEAT = const(2)
+_STALE_REQUEST = const(3)
+_STOPPED = const(4)
+_BROADCAST_REQUEST = const(5)
+_CYCLE = const(6)
+
+# a refusal in place of a reply's length: minus 256 times the result, minus the reason
+_STALE = const(-256)
+_REFUSED = const(-512)
+_UNKNOWN_MESSAGE = const(-768)
+_BAD_LENGTH = const(-1024)
+_OUT_OF_BOUNDS = const(-1280)
+_BUSY = const(-1536)
+
+if (
+    _REQUEST, _REPEAT, _STALE_REQUEST, _STOPPED, _BROADCAST_REQUEST, _CYCLE,
+    _STALE, _REFUSED, _UNKNOWN_MESSAGE, _BAD_LENGTH, _OUT_OF_BOUNDS, _BUSY,
+    _HEADER_BYTES,
+) != (
+    link.REQUEST, link.REPEAT, link.STALE_REQUEST, link.STOPPED, link.BROADCAST_REQUEST, link.CYCLE,
+    -256 * wire.STALE, -256 * wire.REFUSED, -256 * wire.UNKNOWN_MESSAGE, -256 * wire.BAD_LENGTH,
+    -256 * wire.OUT_OF_BOUNDS, -256 * wire.BUSY,
+    wire.HEADER_BYTES,
+):  # fmt: skip
+    raise ImportError("session.py disagrees with link.py or the message table")
+
 _REQUEST_BYTES = {entry[0]: wire.body_size(entry[2]) for entry in wire.MESSAGES}
-_STATE_FORMAT = wire.body_format(wire.STATE)
-_STATE_BYTES = wire.body_size(wire.STATE)
-_FAULT_FIELDS = wire.reply_fields(wire.FAULT) or ()
-_FAULT_FORMAT = wire.body_format(_FAULT_FIELDS)
-_FAULT_BYTES = wire.body_size(_FAULT_FIELDS)
-_COUNTERS_FIELDS = wire.reply_fields(wire.COUNTERS) or ()
-_COUNTERS_FORMAT = wire.body_format(_COUNTERS_FIELDS)
-_COUNTERS_BYTES = wire.body_size(_COUNTERS_FIELDS)
-_VALUE_FORMAT = wire.body_format(wire.reply_fields(wire.GET_PARAMETER) or ())
-_STORE_FIELDS = wire.reply_fields(wire.PARAMETER_STORE) or ()
-_STORE_FORMAT = wire.body_format(_STORE_FIELDS)
-_STORE_BYTES = wire.body_size(_STORE_FIELDS)
+_COUNTS = (
+    link.ACCEPTED,
+    frame.DAMAGED,
+    link.EXECUTED,
+    link.REPEATED,
+    link.STALE,
+    link.MISSED_SLOTS,
+)
+"""Words of the link in the order of the fields of COUNTERS; the last one is the servo's ticks."""
 
 
 class Session:
@@ -58,375 +85,250 @@ class Session:
         self.board = board
         self.drive = drive
         self.identity = Identity(board, drive, version)
-        self.address = drive.parameters[parameters.ADDRESS]
-        self.boot = board.boot_count & 0xFF
-        self.nonce = -1  # none yet: only IDENTIFY and STOP execute
-        self.last = 0  # sequence of the newest addressed request, and its CRC
-        self.last_crc_low = 0
-        self.last_crc_high = 0
-        self.last_broadcast = -1
-        self.accepted = 0
-        self.damaged = 0
-        self.executed = 0
-        self.repeated = 0
-        self.stale = 0
-        self.missed_slots = 0
-        self._burst = bytearray(frame.FRAME_BUFFER_BYTES)
-        self._received = array("i", [0])  # us, joint clock, at the burst's last byte
-        self._fill = array("i", [0, 0])
-        self._frame = bytearray(frame.FRAME_BUFFER_BYTES)
-        self._reply = bytearray(frame.FRAME_BUFFER_BYTES)
+        self._memory = bytearray(frame.MEMORY_BYTES)
+        self._link = array("i", [0] * link.LINK_WORDS)
+        self._link[frame.ADDRESS] = drive.parameters[parameters.ADDRESS]
+        self._link[link.FLAGS] = wire.PROTOCOL_VERSION << 4 | wire.FROM_JOINT
+        self._link[link.BOOT] = board.boot_count & 0xFF
+        self._reply = bytearray(frame.FRAME_BUFFER_BYTES)  # cached: to the newest request
         self._reply_bytes = 0
-        self._state_reply = bytearray(frame.FRAME_BUFFER_BYTES)
-
-    def poll(self) -> None:
+        self._aside = bytearray(frame.FRAME_BUFFER_BYTES)  # every other
+        self._reply_at = addressof(self._reply)
+        self._aside_at = addressof(self._aside)
+        self._handlers = {
+            wire.IDENTIFY: self._identify,
+            wire.STOP: self._stop,
+            wire.FAULT: self._fault,
+            wire.SET_CLOCK: self._set_clock,
+            wire.ENABLE: self._enable,
+            wire.DISABLE: self._disable,
+            wire.RESET_FAULT: self._reset_fault,
+            wire.HOME: self._home,
+            wire.GET_PARAMETER: self._get_parameter,
+            wire.SET_PARAMETER: self._set_parameter,
+            wire.COUNTERS: self._counters,
+            wire.COMMIT_PARAMETERS: self._commit_parameters,
+            wire.PARAMETER_STORE: self._parameter_store,
+            wire.CAPTURE_SETUP: self._capture_setup,
+            wire.CAPTURE_STATE: self._capture_state,
+            wire.CAPTURE_READ: self._capture_read,
+        }
+        passes = self._passes()
+        next(passes)  # what it needs is made now
+        self.poll = passes.__next__
         """Handle the bytes of one burst, if there are any."""
-        n = self.board.read(self._burst, self._received)
-        start = 0
-        fill = self._fill
-        while start < n:
-            start = frame.gather(self._burst, start, n, self._frame, fill)
-            if fill[1]:
-                length = fill[0]
-                fill[0] = 0
-                fill[1] = 0
-                if length:
-                    self._receive(length)
 
-    # ---- which frames execute
+    def _passes(self) -> "Generator[None, None, None]":
+        """Pass through the main loop once for each step.
 
-    def _receive(self, length: int) -> None:
-        f = self._frame
-        n = frame.open_frame(f, length, self.address, frame.CRC_TABLE)
-        if n == frame.NOT_MINE:
-            return
-        if n == frame.DAMAGED:
-            self.damaged += 1
-            return
-        message = f[_MESSAGE]
-        if f[_FLAGS] >> 4 != wire.PROTOCOL_VERSION and message >= wire.FIRST_UNFROZEN:
-            self.damaged += 1
-            return
-        self.accepted += 1
-        sequence = frame.get_u16(f, _SEQUENCE)
-        if f[_ADDRESS] == wire.BROADCAST:
-            self._broadcast(message, sequence, n - wire.HEADER_BYTES)
-        else:
-            self._request(message, sequence, n)
-
-    def _broadcast(self, message: int, sequence: int, body: int) -> None:
-        if message == wire.STOP:
-            self.drive.stop()
-        elif message == wire.DISCOVER or message == wire.ASSIGN_ADDRESS:
-            pass  # by unique id: good without a session, and harmless when repeated
-        elif self.nonce < 0:
-            self.stale += 1
-            return
-        elif sequence == self.last_broadcast:
-            self.repeated += 1
-            return
-        elif self.last_broadcast >= 0 and (sequence - self.last_broadcast) & 0xFFFF >= _HALF:
-            self.stale += 1
-            return
-        else:
-            self.last_broadcast = sequence
-        self._heard()
-        self.executed += 1
-        if message == wire.CYCLE and body >= _CYCLE_BYTES:
-            self._cycle(sequence, body)
-        elif message == wire.START and body == 4:
-            instant = frame.get_i32(self._frame, _BODY)
-            if instant >= 0:
-                self.drive.start(instant)
-        elif message == wire.CANCEL:
-            self.drive.cancel()
-        elif body == _REQUEST_BYTES.get(message):
-            if message == wire.DISCOVER:
-                self._discover(sequence)
-            elif message == wire.ASSIGN_ADDRESS:
-                self._assign(sequence)
-
-    def _request(self, message: int, sequence: int, n: int) -> None:
-        f = self._frame
-        crc_low = frame.get_u16(f, n + 1)
-        crc_high = frame.get_u16(f, n + 3)
-        if message == wire.IDENTIFY and n == wire.HEADER_BYTES + 4:
-            nonce = frame.get_i32(f, _BODY)
-            if nonce != self.nonce:
-                self.nonce = nonce
-                self.last_broadcast = -1
-                self.accepted = 1  # this frame is the first of the session
-                self.damaged = self.executed = self.repeated = self.stale = self.missed_slots = 0
-        else:
-            if message == wire.STOP:
-                self.drive.stop()  # whatever its sequence
-            newer = (sequence - self.last) & 0xFFFF
-            if newer == 0 and crc_low == self.last_crc_low and crc_high == self.last_crc_high:
-                self.repeated += 1
-                self._transmit(self._reply, self._reply_bytes)
-                return
-            if self.nonce < 0 or newer == 0 or newer >= _HALF:
-                if message == wire.STOP:
-                    # done; its sender takes no part in this session's sequence
-                    self._answer_aside(message, sequence, wire.OK, _REPLY)
-                    return
-                self.stale += 1
-                self._state_reply[_REPLY] = wire.REASON_NONE
-                self._answer_aside(message, sequence, wire.STALE, _REPLY + 1)
-                return
-        self.last = sequence
-        self.last_crc_low = crc_low
-        self.last_crc_high = crc_high
-        self._heard()
-        self.executed += 1
-        body = n - wire.HEADER_BYTES
-        if message not in _REQUEST_BYTES:
-            self._answer(message, sequence, wire.UNKNOWN_MESSAGE, wire.REASON_NONE)
-        elif body != _REQUEST_BYTES[message]:
-            self._answer(message, sequence, wire.BAD_LENGTH, wire.REASON_NONE)
-        else:
-            self._execute(message, sequence)
-
-    def _heard(self) -> None:
-        self.drive.state[servo.LAST_FRAME] = self._received[0]
-
-    # ---- what they do
-
-    def _execute(self, message: int, sequence: int) -> None:
-        f = self._frame
-        drive = self.drive
-        if message == wire.IDENTIFY:
-            self._reply_with(message, sequence, self.identity.pack_identify(self._reply, _REPLY))
-            return
-        if message == wire.FAULT:
-            self._answer_fault(sequence)
-            return
-        if message == wire.COUNTERS:
-            self._answer_counters(sequence)
-            return
-        if message == wire.GET_PARAMETER:
-            self._answer_parameter(sequence)
-            return
-        if message == wire.PARAMETER_STORE:
-            self._answer_store(sequence)
-            return
-        if wire.CAPTURE_SETUP <= message <= wire.CAPTURE_READ:
-            end = drive.capture.answer(message, f, _BODY, self._reply, _REPLY)
-            if end < 0:
-                self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
-            else:
-                self._reply_with(message, sequence, end)
-            return
-        if message == wire.STOP or message == wire.DISABLE:
-            self._answer_reason(message, sequence, drive.stop())
-        elif drive.busy():
-            self._answer(message, sequence, wire.BUSY, wire.REASON_NONE)
-        elif message == wire.ENABLE:
-            if f[_BODY] > 1:
-                self._answer(message, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
-            else:
-                self._answer_reason(message, sequence, drive.enable(f[_BODY]))
-        elif message == wire.RESET_FAULT:
-            self._answer_reason(message, sequence, drive.reset_fault())
-        elif message == wire.HOME:
-            self._answer_reason(message, sequence, drive.home())
-        elif message == wire.SET_CLOCK:
-            self._set_clock(sequence)
-        elif message == wire.SET_PARAMETER:
-            self._set_parameter(sequence)
-        elif message == wire.COMMIT_PARAMETERS:
-            self._answer_reason(message, sequence, drive.commit_parameters())
-        else:
-            self._answer(message, sequence, wire.UNKNOWN_MESSAGE, wire.REASON_NONE)
-
-    def _set_clock(self, sequence: int) -> None:
-        joint_us = frame.get_i32(self._frame, _BODY)
-        host_us = frame.get_i32(self._frame, _BODY + 4)
-        drift = frame.get_i32(self._frame, _BODY + 8)
-        if joint_us < 0 or host_us < 0 or not -_MAX_DRIFT <= drift <= _MAX_DRIFT:
-            self._answer(wire.SET_CLOCK, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
-        else:
-            reason = self.drive.set_clock(joint_us, host_us, drift)
-            self._answer_reason(wire.SET_CLOCK, sequence, reason)
-
-    def _set_parameter(self, sequence: int) -> None:
-        index = self._frame[_BODY]
-        value = frame.get_i32(self._frame, _BODY + 1)
-        if index >= len(parameters.PARAMETERS) or not parameters.in_bounds(index, value):
-            self._answer(wire.SET_PARAMETER, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
-        else:
-            reason = self.drive.set_parameter(index, value)
-            self._answer_reason(wire.SET_PARAMETER, sequence, reason)
-
-    def _cycle(self, sequence: int, body: int) -> None:
-        f = self._frame
-        joints = frame.get_u16(f, _BODY)
-        bit = 1 << (self.address - 1)
-        duration = frame.get_u16(f, _BODY + 6)
-        set_points = body - _CYCLE_BYTES
-        expected = count_bits(joints) * _SET_POINT_BYTES if duration else 0
-        if not joints & bit or joints > _ALL_JOINTS or set_points != expected:
-            return
-        rank = count_bits(joints & (bit - 1))
-        if duration:
-            at = _BODY + _CYCLE_BYTES + rank * _SET_POINT_BYTES
-            self.drive.offer(
-                frame.get_u16(f, _BODY + 4),
-                frame.get_i32(f, at),
-                frame.get_i32(f, at + 4),
-                duration,
-            )
-        received = self._received[0]
-        slot = later(received, wire.TURNAROUND_US + rank * frame.get_u16(f, _BODY + 2))
-        reply = self._state_reply
-        self._pack_state(reply, received)
-        n = self._close(reply, wire.CYCLE, sequence, wire.OK, _REPLY + _STATE_BYTES)
-        # a late reply would run into the next joint's slot
-        if not self.board.write(reply, n, slot, wire.SLOT_GUARD_US // 2):
-            self.missed_slots += 1
-
-    def _discover(self, sequence: int) -> None:
-        after = self.identity.slot_us(self._frame, _BODY)
-        if after >= 0:
-            reply = self._state_reply
-            end = self.identity.pack_found(reply, _REPLY)
-            n = self._close(reply, wire.DISCOVER, sequence, wire.OK, end)
-            at = later(self._received[0], wire.TURNAROUND_US + after)
-            self.board.write(reply, n, at, _ALWAYS)
-
-    def _assign(self, sequence: int) -> None:
-        if not self.identity.is_named(self._frame, _BODY):
-            return
-        reason = self.identity.assign(self._frame, _BODY)
-        address = self.drive.parameters[parameters.ADDRESS]
-        if address != self.address:
-            self.address = address
-            self.nonce = -1  # whoever talked to the old address did not mean this joint
-        if reason == wire.REASON_NONE:
-            self._answer_aside(wire.ASSIGN_ADDRESS, sequence, wire.OK, _REPLY)
-        else:
-            bounds = reason == OUT_OF_BOUNDS
-            self._state_reply[_REPLY] = wire.REASON_NONE if bounds else reason
-            result = wire.OUT_OF_BOUNDS if bounds else wire.REFUSED
-            self._answer_aside(wire.ASSIGN_ADDRESS, sequence, result, _REPLY + 1)
-
-    def _pack_state(self, reply: bytearray, received: int) -> None:
-        drive = self.drive
-        s = drive.state
-        # the tick may come between two loads: take them again if it did
+        As a generator it has its frame for good, and no name to look up for each frame.
+        """
+        read, write = self.board.read, self.board.write
+        find, judged, cycled, seal, offer = next_frame, judge, cycle, seal_frame, segments.offer
+        crc, table = frame.CRC_START, frame.CRC_TABLE_AT
+        words, aside, drive = self._link, self._aside, self.drive
+        burst = memoryview(self._memory)[: frame.BURST_BYTES]
+        memory, link_at = addressof(self._memory), addressof(words)
+        reply_at, aside_at = self._reply_at, self._aside_at
+        state, ring = addressof(drive.state), addressof(drive.ring)
+        queue = addressof(drive.queue)
+        instant, late = link.REPLY_AT, wire.SLOT_GUARD_US // 2
         while True:
-            ticks = s[servo.TICKS]
-            now = s[servo.NOW]
-            position = s[servo.POSITION]
-            error = s[servo.ERROR]
-            if ticks == s[servo.TICKS]:
-                break
-        struct.pack_into(
-            _STATE_FORMAT,
-            reply,
-            _REPLY,
-            received,
-            segments.counts_to_angle(position, s[servo.P_COUNTS_PER_TURN]),
-            clamp16(error >> 8),
-            s[servo.OUTPUT],
-            clamp16(s[servo.CURRENT]),
-            clamp16(until(now, received)),
-            s[servo.STATE],
-            drive.flags(),
-            s[servo.FAULT],
-            drive.segment,
-            drive.depth(),
-        )
+            yield
+            n = read(burst, words)
+            at = 0
+            while at < n:
+                at = find(crc, table, at, n, memory, link_at)
+                if not at:
+                    break
+                verdict = judged(memory, link_at, state, reply_at, aside_at)
+                if verdict == _CYCLE:
+                    size = cycled(memory, link_at, state, ring, queue, aside_at, offer)
+                    if size:
+                        size = seal(crc, table, aside_at, size)
+                        # a late reply would run into the next joint's slot
+                        if not write(aside, size, words[instant], late):
+                            words[link.MISSED_SLOTS] += 1
+                elif verdict:
+                    self._act(verdict)
+
+    def _act(self, verdict: int) -> None:
+        """Do what `judge` says, with the frame that was found."""
+        if verdict == _REQUEST:
+            self._reply_bytes = self._close(self._reply, self._reply_at, self._execute())
+        elif verdict == _BROADCAST_REQUEST:
+            self._broadcast()
+            return
+        elif verdict != _REPEAT:
+            n = self._close(self._aside, self._aside_at, _PLAIN if verdict == _STOPPED else _STALE)
+            self._transmit(self._aside, n, 0)
+            return
+        self._transmit(self._reply, self._reply_bytes, 0)
 
     # ---- replies
 
-    def _close(self, buffer: bytearray, message: int, sequence: int, result: int, end: int) -> int:
-        """Put the header and boot in front of a reply ending at `end`; return its wire bytes."""
-        buffer[_FLAGS] = wire.PROTOCOL_VERSION << 4 | wire.FROM_JOINT
-        buffer[_ADDRESS] = self.address
-        buffer[_SEQUENCE] = sequence & 0xFF
-        buffer[_SEQUENCE + 1] = sequence >> 8
-        buffer[_MESSAGE] = message
-        buffer[_BODY] = self.boot
-        buffer[_RESULT] = result
-        return frame.seal_frame(buffer, end - 1, frame.CRC_TABLE)
+    def _close(self, buffer: bytearray, address: int, n: int) -> int:
+        """Seal a reply whose content has n bytes, or is a refusal; return its bytes on the wire."""
+        if n < 0:
+            buffer[_RESULT] = -n >> 8
+            buffer[_FIELDS] = -n & 0xFF
+            n = _PLAIN + 1
+        return seal_frame(frame.CRC_START, frame.CRC_TABLE_AT, address, n)
 
-    def _reply_with(self, message: int, sequence: int, end: int) -> None:
-        self._reply_bytes = self._close(self._reply, message, sequence, wire.OK, end)
-        self._transmit(self._reply, self._reply_bytes)
+    def _transmit(self, buffer: bytearray, n: int, after: int) -> None:
+        """Send a reply, beginning so many us after the turnaround."""
+        self.board.write(buffer, n, later(self._link[link.REPLY_AT], after), _ALWAYS)
 
-    def _answer(self, message: int, sequence: int, result: int, reason: int) -> None:
-        self._reply[_REPLY] = reason
-        self._reply_bytes = self._close(self._reply, message, sequence, result, _REPLY + 1)
-        self._transmit(self._reply, self._reply_bytes)
+    # ---- broadcasts
 
-    def _answer_aside(self, message: int, sequence: int, result: int, end: int) -> None:
-        """Answer from the other buffer: the cached reply stays as it is."""
-        n = self._close(self._state_reply, message, sequence, result, end)
-        self._transmit(self._state_reply, n)
-
-    def _answer_reason(self, message: int, sequence: int, reason: int) -> None:
-        if reason == wire.REASON_NONE:
-            self._reply_with(message, sequence, _REPLY)
-        else:
-            self._answer(message, sequence, wire.REFUSED, reason)
-
-    def _transmit(self, buffer: bytearray, n: int) -> None:
-        self.board.write(buffer, n, later(self._received[0], wire.TURNAROUND_US), _ALWAYS)
-
-    def _answer_fault(self, sequence: int) -> None:
-        s = self.drive.state
-        counts_per_turn = s[servo.P_COUNTS_PER_TURN]
-        struct.pack_into(
-            _FAULT_FORMAT,
-            self._reply,
-            _REPLY,
-            s[servo.FAULT],
-            s[servo.FAULT_STATE_BEFORE],
-            s[servo.FAULT_TIME],
-            segments.counts_to_angle(s[servo.FAULT_POSITION], counts_per_turn),
-            s[servo.FAULT_ERROR] >> 8,
-            speed_to_angle(s[servo.FAULT_SPEED], counts_per_turn),
-            clamp16(s[servo.FAULT_CURRENT]),
-            self.drive.segment,
-            s[servo.FAULT_LATE],
-        )
-        self._reply_with(wire.FAULT, sequence, _REPLY + _FAULT_BYTES)
-
-    def _answer_counters(self, sequence: int) -> None:
-        struct.pack_into(
-            _COUNTERS_FORMAT,
-            self._reply,
-            _REPLY,
-            self.accepted,
-            self.damaged,
-            self.executed,
-            self.repeated,
-            self.stale,
-            self.missed_slots,
-            self.drive.state[servo.TICKS],
-        )
-        self._reply_with(wire.COUNTERS, sequence, _REPLY + _COUNTERS_BYTES)
-
-    def _answer_parameter(self, sequence: int) -> None:
-        index = self._frame[_BODY]
-        if index >= len(parameters.PARAMETERS):
-            self._answer(wire.GET_PARAMETER, sequence, wire.OUT_OF_BOUNDS, wire.REASON_NONE)
+    def _broadcast(self) -> None:
+        at = self._link[frame.BASE]
+        message = self._memory[at + _MESSAGE]
+        at += _BODY
+        if message == wire.CANCEL:
+            self.drive.cancel()
+        elif self._link[frame.LENGTH] - _HEADER_BYTES != _REQUEST_BYTES.get(message):
             return
-        struct.pack_into(_VALUE_FORMAT, self._reply, _REPLY, self.drive.parameters[index])
-        self._reply_with(wire.GET_PARAMETER, sequence, _REPLY + 4)
+        elif message == wire.START:
+            instant = get_i32(self._memory, at)
+            if instant >= 0:
+                self.drive.start(instant)
+        elif message == wire.DISCOVER:
+            self._discover(at)
+        elif message == wire.ASSIGN_ADDRESS:
+            self._assign(at)
 
-    def _answer_store(self, sequence: int) -> None:
-        drive = self.drive
-        storage = drive.storage
-        struct.pack_into(
-            _STORE_FORMAT,
-            self._reply,
-            _REPLY,
-            drive.parameters_valid,
-            storage.copies(),
-            storage.generation,
-            storage.version,
-            storage.unsaved(drive.parameters),
-        )
-        self._reply_with(wire.PARAMETER_STORE, sequence, _REPLY + _STORE_BYTES)
+    def _discover(self, at: int) -> None:
+        after = self.identity.slot_us(self._memory, at)
+        if after >= 0:
+            n = self._close(
+                self._aside, self._aside_at, self.identity.pack_found(self._aside, _FIELDS) - 1
+            )
+            self._transmit(self._aside, n, after)
+
+    def _assign(self, at: int) -> None:
+        if not self.identity.is_named(self._memory, at):
+            return
+        reason = self.identity.assign(self._memory, at)
+        address = self.drive.parameters[parameters.ADDRESS]
+        if address != self._link[frame.ADDRESS]:
+            self._link[frame.ADDRESS] = address
+            self._link[link.OPEN] = 0  # whoever talked to the old address did not mean this joint
+            self._aside[_ADDRESS] = address
+        n = _OUT_OF_BOUNDS if reason == OUT_OF_BOUNDS else _told(reason)
+        self._transmit(self._aside, self._close(self._aside, self._aside_at, n), 0)
+
+    # ---- requests: each handler gets where the body begins and returns its reply's length
+
+    def _execute(self) -> int:
+        """Carry out the request that was found; return its reply's length, or a refusal."""
+        at = self._link[frame.BASE]
+        message = self._memory[at + _MESSAGE]
+        if message not in self._handlers:
+            return _UNKNOWN_MESSAGE
+        if self._link[frame.LENGTH] - _HEADER_BYTES != _REQUEST_BYTES[message]:
+            return _BAD_LENGTH
+        return self._handlers[message](at + _BODY)
+
+    def _identify(self, at: int) -> int:
+        return self.identity.pack_identify(self._reply, _FIELDS) - 1
+
+    def _stop(self, at: int) -> int:
+        return _PLAIN  # `judge` has done it
+
+    def _disable(self, at: int) -> int:
+        return _told(self.drive.stop())
+
+    def _enable(self, at: int) -> int:
+        if self.drive.busy():
+            return _BUSY
+        resume = self._memory[at]
+        return _OUT_OF_BOUNDS if resume > 1 else _told(self.drive.enable(resume))
+
+    def _reset_fault(self, at: int) -> int:
+        return _BUSY if self.drive.busy() else _told(self.drive.reset_fault())
+
+    def _home(self, at: int) -> int:
+        return _BUSY if self.drive.busy() else _told(self.drive.home())
+
+    def _set_clock(self, at: int) -> int:
+        if self.drive.busy():
+            return _BUSY
+        joint_us = get_i32(self._memory, at)
+        host_us = get_i32(self._memory, at + 4)
+        drift = get_i32(self._memory, at + 8)
+        if joint_us < 0 or host_us < 0 or not -_MAX_DRIFT <= drift <= _MAX_DRIFT:
+            return _OUT_OF_BOUNDS
+        return _told(self.drive.set_clock(joint_us, host_us, drift))
+
+    def _get_parameter(self, at: int) -> int:
+        index = self._memory[at]
+        values = self.drive.parameters
+        if index >= len(values):
+            return _OUT_OF_BOUNDS
+        put_i32(self._reply, _FIELDS, values[index])
+        return _PLAIN + 4
+
+    def _set_parameter(self, at: int) -> int:
+        if self.drive.busy():
+            return _BUSY
+        index = self._memory[at]
+        value = get_i32(self._memory, at + 1)
+        if index >= len(parameters.PARAMETERS) or not parameters.in_bounds(index, value):
+            return _OUT_OF_BOUNDS
+        return _told(self.drive.set_parameter(index, value))
+
+    def _commit_parameters(self, at: int) -> int:
+        return _BUSY if self.drive.busy() else _told(self.drive.commit_parameters())
+
+    def _parameter_store(self, at: int) -> int:
+        reply = self._reply
+        storage = self.drive.storage
+        reply[_FIELDS] = self.drive.parameters_valid
+        reply[_FIELDS + 1] = storage.copies()
+        put_i32(reply, _FIELDS + 2, storage.generation)
+        put_u16(reply, _FIELDS + 6, storage.version)
+        reply[_FIELDS + 8] = storage.unsaved(self.drive.parameters)
+        return _PLAIN + 9
+
+    def _counters(self, at: int) -> int:
+        at = _FIELDS
+        for word in _COUNTS:
+            put_i32(self._reply, at, self._link[word])
+            at += 4
+        put_i32(self._reply, at, self.drive.state[servo.TICKS])
+        return _PLAIN + 28
+
+    def _fault(self, at: int) -> int:
+        s = self.drive.state
+        reply = self._reply
+        turn = s[servo.P_COUNTS_PER_TURN]
+        reply[_FIELDS] = s[servo.FAULT]
+        reply[_FIELDS + 1] = s[servo.FAULT_STATE_BEFORE]
+        put_i32(reply, _FIELDS + 2, s[servo.FAULT_TIME])
+        put_i32(reply, _FIELDS + 6, segments.counts_to_angle(s[servo.FAULT_POSITION], turn))
+        put_i32(reply, _FIELDS + 10, s[servo.FAULT_ERROR] >> 8)
+        put_i32(reply, _FIELDS + 14, speed_to_angle(s[servo.FAULT_SPEED], turn))
+        put_u16(reply, _FIELDS + 18, clamp16(s[servo.FAULT_CURRENT]))
+        put_u16(reply, _FIELDS + 20, self.drive.queue[segments.NEWEST])
+        put_i32(reply, _FIELDS + 22, s[servo.FAULT_LATE])
+        return _PLAIN + 26
+
+    def _capture_setup(self, at: int) -> int:
+        return self._captured(wire.CAPTURE_SETUP, at)
+
+    def _capture_state(self, at: int) -> int:
+        return self._captured(wire.CAPTURE_STATE, at)
+
+    def _capture_read(self, at: int) -> int:
+        return self._captured(wire.CAPTURE_READ, at)
+
+    def _captured(self, message: int, at: int) -> int:
+        capture = self.drive.capture
+        end = capture.answer(message, self._memory, at, self._reply, _FIELDS)
+        return _OUT_OF_BOUNDS if end < 0 else end - 1
+
+
+def _told(reason: int) -> int:
+    """Return the length of a reply to a command that was taken, or the refusal for a reason."""
+    return _PLAIN if reason == wire.REASON_NONE else _REFUSED - reason

@@ -131,7 +131,7 @@ class Board:
                 free = 0
             self._exchange()
 
-    def read(self, buffer: bytearray, received: "array[int]") -> int:
+    def read(self, buffer: "bytearray | memoryview[int]", received: "array[int]") -> int:
         """Move received bytes of one burst into buffer, the last one's time into received[0]."""
         if not self._runs or self._runs[0][0] > self._now:
             return 0

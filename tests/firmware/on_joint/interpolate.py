@@ -2,7 +2,7 @@
 
 Argument: a JSON file with `chains`: [start in Q8 counts, counts per turn, over-speed limit,
 [position, velocity, duration] of each segment, instant in the last one in us], and `counts`:
-[counts, counts per turn]. Output: for each chain the answers of `push` and the set-point in Q8
+[counts, counts per turn]. Output: for each chain the answers of `offer` and the set-point in Q8
 counts, None where a segment was not taken; and the angles.
 """
 
@@ -12,7 +12,25 @@ import json
 import sys
 from array import array
 
+from uctypes import addressof
+
 from joint import recorder, segments, servo
+
+
+def new_queue() -> array:
+    """Return the queue's words, with limits that no segment reaches."""
+    queue = array("i", [0] * segments.QUEUE_WORDS)
+    queue[segments.LOWER_LIMIT] = -(1 << 26)
+    queue[segments.UPPER_LIMIT] = 1 << 26
+    return queue
+
+
+def push(state: array, ring: array, queue: array, segment: list) -> int:
+    """Offer a segment under the next number, to a joint that is enabled."""
+    queue[segments.NUMBER] = (queue[segments.NEWEST] + 1) & 0xFFFF
+    queue[segments.POSITION], queue[segments.VELOCITY], queue[segments.DURATION] = segment
+    state[servo.STATE] = servo.OPERATION_ENABLED
+    return segments.offer(addressof(state), addressof(ring), addressof(queue))
 
 
 def set_point(start: int, counts_per_turn: int, over_speed: int, chain: list, at: int) -> list:
@@ -21,10 +39,10 @@ def set_point(start: int, counts_per_turn: int, over_speed: int, chain: list, at
     state[servo.P_COUNTS_PER_TURN] = counts_per_turn
     state[servo.P_OVER_SPEED] = over_speed
     state[servo.SET_POINT] = start
-    answers = [segments.push(state, ring, *segment) for segment in chain]
+    queue = new_queue()
+    answers = [push(state, ring, queue, segment) for segment in chain]
     if answers != [segments.QUEUED] * len(chain):
         return [answers, None]
-    state[servo.STATE] = servo.OPERATION_ENABLED
     state[servo.MODE] = servo.ARMED
     state[servo.P_FOLLOWING] = 1 << 22
     state[servo.P_LINK_TIMEOUT] = 1 << 29
@@ -40,12 +58,16 @@ def fill() -> list:
     ring = array("i", [0] * recorder.MEMORY_WORDS)
     state[servo.P_COUNTS_PER_TURN] = 409600
     state[servo.P_OVER_SPEED] = 1 << 17
-    answers = [segments.push(state, ring, 100 * i, 0, 10000) for i in range(servo.RING_SLOTS - 1)]
-    kept = list(ring) + list(state)
-    answers += [segments.push(state, ring, 0, 0, 10000) for _ in range(3)]
-    untouched = kept == list(ring) + list(state)
+    queue = new_queue()
+    answers = []
+    for index in range(servo.RING_SLOTS - 1):
+        answers.append(push(state, ring, queue, [100 * index, 0, 10000]))
+    kept = list(ring) + list(state) + [queue[segments.NEWEST], queue[segments.REFUSED]]
+    answers += [push(state, ring, queue, [0, 0, 10000]) for _ in range(3)]
+    now = list(ring) + list(state) + [queue[segments.NEWEST], queue[segments.REFUSED]]
+    untouched = kept == now
     state[servo.TAIL] = 1
-    answers.append(segments.push(state, ring, 0, 0, 10000))
+    answers.append(push(state, ring, queue, [0, 0, 10000]))
     return [answers, untouched]
 
 

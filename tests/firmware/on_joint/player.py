@@ -16,11 +16,13 @@ from array import array
 
 import micropython
 import plant
+from uctypes import addressof
 
 from board import Board
 from guidearm_protocol.parameters import NAMES
 from joint import servo
 from joint.drive import Drive
+from joint.segments import DURATION, NEWEST, NUMBER, POSITION, QUEUED, VELOCITY, offer
 from joint.session import Session
 from joint.storage import Storage
 
@@ -38,6 +40,8 @@ class Player:
         self.board.program_slot(0, stored, len(stored))
         self.drive = Drive(Storage(self.board))
         self.state = self.drive.state
+        self.state_at, self.ring_at = addressof(self.state), addressof(self.drive.ring)
+        self.queue_at = addressof(self.drive.queue)
         self.plant = array("i", script["plant"])
         self.board.state = self.state
         self.session = Session(self.board, self.drive, (1, 2, 3))
@@ -75,18 +79,23 @@ class Player:
             if alive:
                 s[servo.LAST_FRAME] = self.plant[plant.CLOCK]
             index = self.offered * 3
-            if index < len(self.move) and self.drive.depth() < QUEUE:
-                number = (self.first + self.offered) & 0xFFFF
-                self.drive.offer(
-                    number, self.move[index], self.move[index + 1], self.move[index + 2]
-                )
-                if self.drive.segment == number:
+            if index < len(self.move) and self.depth() < QUEUE:
+                queue = self.drive.queue
+                queue[NUMBER] = (self.first + self.offered) & 0xFFFF
+                queue[POSITION] = self.move[index]
+                queue[VELOCITY] = self.move[index + 1]
+                queue[DURATION] = self.move[index + 2]
+                if offer(self.state_at, self.ring_at, self.queue_at) == QUEUED:
                     self.offered += 1
             plant.advance(self.plant, s, plant.SINE)
             servo.tick(s, self.drive.ring)
             for word in self.words:
                 rows[at] = s[word] if word < PLANT else self.plant[word - PLANT]
                 at += 1
+
+    def depth(self) -> int:
+        """Return the segments queued and not finished."""
+        return (self.state[servo.HEAD] - self.state[servo.TAIL]) & (servo.RING_SLOTS - 1)
 
     def leap(self, ticks: int) -> None:
         """Let time pass without a record."""
@@ -97,7 +106,7 @@ class Player:
     def queue(self, segments: list) -> None:
         """Offer these segments from the coming tick on, as the ring takes them."""
         self.move = array("i", [value for segment in segments for value in segment])
-        self.first = self.drive.segment + 1
+        self.first = self.drive.queue[NEWEST] + 1
         self.offered = 0
 
     def start_in(self, us: int) -> None:

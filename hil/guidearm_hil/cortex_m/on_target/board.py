@@ -16,26 +16,25 @@ ADDRESS = 3
 LAG = 3  # counts that the motor stays behind, so that the cascade has something to do
 _INPUT_BRAKE_OPEN = 128
 _TIME = 0x3FFFFFFF
-_WAITING = const(0)  # words of what is left on the line
-_TAKEN = const(1)
+_WAITING = const(0)  # words of the line: bytes that wait to be read
+_CLOCK = const(1)  # us, when the last of them came
 
 
 @micropython.viper
-def _take(line: object, left: object, buffer: object, size: int) -> int:
-    """Move up to `size` bytes that wait on the line into buffer; return how many."""
-    a = ptr8(line)
-    b = ptr8(buffer)
-    w = ptr32(left)
+def _take(line: object, words: object, buffer: object, received: object) -> int:
+    """Move what waits on the line into buffer, and when the last of it came; return how many."""
+    p = ptr32(line)
+    to = ptr32(buffer)
+    w = ptr32(words)
     n = w[_WAITING]
-    if n > size:
-        n = size
-    first = w[_TAKEN]
-    i = 0
-    while i < n:
-        b[i] = a[first + i]
-        i += 1
-    w[_TAKEN] = first + n
-    w[_WAITING] -= n
+    w[_WAITING] = 0
+    ptr32(received)[0] = w[_CLOCK]
+    left = (n + 3) >> 2
+    while left:
+        to[0] = p[0]
+        to = ptr32(int(to) + 4)
+        p = ptr32(int(p) + 4)
+        left -= 1
     return n
 
 
@@ -51,8 +50,8 @@ class Board:
         values = list(parameters.DEFAULTS)
         values[parameters.ADDRESS] = ADDRESS
         self._flash = stored.encode(values)
-        self.line = bytearray(256)  # bytes that wait to be read
-        self._left = array("i", [0, 0])
+        self.line = bytearray(256)
+        self._words = array("i", [0, 0])
         self.sent = 0  # bytes of the last transmission
         self._last = self.line
         self.now = 1000
@@ -74,23 +73,22 @@ class Board:
         state[servo.TEMPERATURE] = 300
         state[servo.SUPPLY] = 24000
         state[servo.LAST_FRAME] = self.now
+        self._words[_CLOCK] = self.now
 
     def wait(self) -> None:
         """Return at once."""
 
     def give(self, n: int) -> None:
-        """Have line[:n] be read."""
-        self._left[_WAITING] = n
-        self._left[_TAKEN] = 0
+        """Have line[:n] be read, whose last byte has just come."""
+        self._words[_WAITING] = n
 
     def waiting(self) -> int:
         """Return the bytes that have not been read."""
-        return self._left[_WAITING]
+        return self._words[_WAITING]
 
-    def read(self, buffer: bytearray, received: "array[int]") -> int:
-        """Move waiting bytes into buffer; the last one has just come."""
-        received[0] = self.now
-        return _take(self.line, self._left, buffer, len(buffer))
+    def read(self, buffer: "bytearray | memoryview", received: "array[int]") -> int:
+        """Move waiting bytes into buffer."""
+        return _take(self.line, self._words, buffer, received)
 
     def write(self, buffer: bytearray, n: int, at_us: int, late_us: int) -> bool:
         """Take note of a transmission."""

@@ -95,6 +95,24 @@ def calling_five(function, a, b, c, d, e) -> int:
     return _difference(_before, _after) - OVERHEAD
 
 
+def calling_six(function, a, b, c, d, e, f) -> int:
+    """Return the instructions of a call with six arguments, the call included."""
+    read, after = now, _after
+    read(_before)
+    function(a, b, c, d, e, f)
+    read(after)
+    return _difference(_before, _after) - OVERHEAD
+
+
+def calling_seven(function, a, b, c, d, e, f, g) -> int:
+    """Return the instructions of a call with seven arguments, the call included."""
+    read, after = now, _after
+    read(_before)
+    function(a, b, c, d, e, f, g)
+    read(after)
+    return _difference(_before, _after) - OVERHEAD
+
+
 def calling_four(function, a, b, c, d) -> int:
     """Return the instructions of a call with four arguments, the call included."""
     read, after = now, _after

@@ -7,6 +7,8 @@ functions; building frames and moving the motor does not.
 import gc
 import struct
 
+from uctypes import addressof
+
 import board as stub
 import clock
 from guidearm_protocol import messages as wire
@@ -32,7 +34,7 @@ class Joint:
         self.session = Session(self.board, self.drive, (0, 1, 0))
         gc.collect()
         self.heap = gc.mem_alloc() - before
-        self._poll = self.session.poll  # a bound method is allocated where it is made
+        self._poll = self.session.poll
         self.state = self.drive.state
         self.ring = self.drive.ring
         self.sequence = 0
@@ -57,7 +59,7 @@ class Joint:
         content += body
         line = self.board.line
         line[1 : 1 + len(content)] = content
-        n = frame.seal_frame(line, len(content), frame.CRC_TABLE)
+        n = frame.seal_frame(frame.CRC_START, frame.CRC_TABLE_AT, addressof(line), len(content))
         self.board.give(n)
         return n
 
@@ -78,7 +80,7 @@ class Joint:
 
     def cycle_body(self, joints: int, position: int, velocity: int) -> bytes:
         """Return a CYCLE for joints 1 to `joints`, all with this joint's next segment."""
-        number = (self.drive.segment + 1) & 0xFFFF
+        number = (self.drive.queue[segments.NEWEST] + 1) & 0xFFFF
         body = struct.pack("<HHHH", (1 << joints) - 1, 500, number, SEGMENT_US)
         return body + struct.pack("<ii", position, velocity) * joints
 
@@ -90,10 +92,10 @@ class Joint:
 
     def push(self, position: int, velocity: int) -> None:
         """Queue a segment through a broadcast, and check that it was."""
-        before = self.drive.segment
+        before = self.drive.queue[segments.NEWEST]
         self.frame(wire.BROADCAST, wire.CYCLE, self.cycle_body(3, position, velocity))
         self.poll()
-        if self.drive.segment == before:
+        if self.drive.queue[segments.NEWEST] == before:
             raise RuntimeError("a segment was refused")
 
     # ---- time

@@ -6,12 +6,13 @@ import struct
 import sys
 
 import micropython
+from uctypes import addressof
 
 import board as stub
 import clock
 from guidearm_protocol import messages as wire
-from joint import frame, segments, servo
-from joint_in_memory import HOST_NONCE, SEGMENT_US, Joint
+from joint import cycle, frame, link, segments, servo
+from joint_in_memory import HOST_NONCE, Joint
 
 CAPTURED = 6  # signals
 TRANSACTIONS = 5  # of each kind; the dearest counts
@@ -119,26 +120,31 @@ def _transactions(joint: Joint, locked: bool) -> dict:
     return found
 
 
-def _pieces(answer: dict) -> None:
-    """Measure the frame's functions on 38 bytes of wire, and a segment's conversion."""
-    pieces = answer["pieces"] = {}
-    source = bytearray(256)
-    buffer = bytearray(frame.FRAME_BUFFER_BYTES)
-    content = struct.pack("<BBHB", wire.PROTOCOL_VERSION << 4, stub.ADDRESS, 1, 3)
-    content += bytes([index % 3 for index in range(27)])
-    buffer[1 : 1 + len(content)] = content
-    table = frame.CRC_TABLE
-    pieces["seal_frame, 38 bytes"] = clock.calling_three(
-        frame.seal_frame, buffer, len(content), table
+def _pieces(joint: Joint) -> dict:
+    """Measure what a CYCLE of three joints with set-points goes through, and the board's part."""
+    pieces = {}
+    board, drive = joint.board, joint.drive
+    memory = bytearray(frame.MEMORY_BYTES)
+    reply, aside = bytearray(frame.FRAME_BUFFER_BYTES), bytearray(frame.FRAME_BUFFER_BYTES)
+    words = clock.array("i", [0] * link.LINK_WORDS)
+    words[frame.ADDRESS] = stub.ADDRESS
+    words[link.OPEN] = 1
+    crc, table = frame.CRC_START, frame.CRC_TABLE_AT
+    n = joint.frame(wire.BROADCAST, wire.CYCLE, joint.cycle_body(3, joint.angle(), 0))
+    pieces["this board's read"] = clock.calling(board.read, memory, words)
+    state, ring, queue = addressof(drive.state), addressof(drive.ring), addressof(drive.queue)
+    memory, words, reply_at, aside_at = [addressof(a) for a in (memory, words, reply, aside)]
+    pieces["next_frame"] = clock.calling_six(frame.next_frame, crc, table, 0, n, memory, words)
+    pieces["judge"] = clock.calling_five(link.judge, memory, words, state, reply_at, aside_at)
+    pieces["cycle"] = clock.calling_seven(
+        cycle.cycle, memory, words, state, ring, queue, aside_at, segments.offer
     )
-    source[:] = buffer[:256]
-    fill = clock.array("i", [0, 0])
-    pieces["gather, 38 bytes"] = clock.calling_five(frame.gather, source, 0, 38, buffer, fill)
-    pieces["open_frame, 38 bytes"] = clock.calling_four(
-        frame.open_frame, buffer, fill[0], stub.ADDRESS, table
-    )
-    pieces["get_i32"] = clock.calling(frame.get_i32, content, 6)
-    pieces["get_u16"] = clock.calling(frame.get_u16, content, 6)
+    pieces["seal_frame"] = clock.calling_four(frame.seal_frame, crc, table, aside_at, 29)
+    pieces["this board's write"] = clock.calling_four(board.write, aside, 35, 0, 0)
+    pieces["poll of nothing"] = clock.calling_none(joint._poll)
+    drive.queue[segments.NUMBER] += 1
+    pieces["offer"] = clock.calling_three(segments.offer, state, ring, queue)
+    return pieces
 
 
 def all_of_it() -> None:
@@ -155,16 +161,7 @@ def all_of_it() -> None:
     answer["allocated_by_ticks"] = _ticks_allocated(joint)
     answer["transactions"] = _transactions(joint, False)
     answer["transactions_locked"] = _transactions(joint, True)
-    _pieces(answer)
-    joint.board.give(38)
-    answer["pieces"]["this board's own read, 38 bytes"] = clock.calling(
-        joint.board.read, bytearray(frame.FRAME_BUFFER_BYTES), clock.array("i", [0])
-    )
-    joint.board.give(0)
-    answer["pieces"]["poll of nothing"] = clock.calling_none(joint._poll)
-    answer["pieces"]["segments.push"] = clock.calling_five(
-        segments.push, joint.state, joint.ring, joint.angle(), 0, SEGMENT_US
-    )
+    answer["pieces"] = _pieces(joint)
     stack = answer["stack"] = {}
     joint.board.step(joint.state)
     stack["tick"] = clock.stack_of(servo.tick, joint.state, joint.ring)
