@@ -3,10 +3,10 @@
 A PIO state machine raises a hard interrupt a thousand times a second. (`machine.Timer` would do
 from MicroPython 1.26 on; in 1.25 its interrupts are soft, and wait for the garbage collector.)
 
-The same machine holds the pins that enable the power stage, release the brake and let go of the
-stop line. A tick hands it a word with what is permitted, which it puts out 150 us after it called
-for the tick. A tick that has not handed over by then permits nothing: whatever has become of the
-program, torque is off, the brake closes and the line is pulled within the millisecond.
+The same machine holds the pins that release the brake, let go of the stop line and enable the
+power stage, from bit 0 on. A tick hands it a word with what is permitted, which it puts out 150 us
+after it called for the tick. A tick that has not handed over by then permits nothing: whatever
+becomes of the program, torque is off, the brake closes and the line is pulled within a millisecond.
 """
 
 import machine
@@ -49,7 +49,7 @@ class Clock:
     def __init__(self) -> None:
         """Take the pins, with nothing permitted."""
         self._machine = rp2.StateMachine(
-            MACHINE, _beat, freq=TICK_HZ * _CYCLES, out_base=machine.Pin(GPIO["bridge_enable"])
+            MACHINE, _beat, freq=TICK_HZ * _CYCLES, out_base=machine.Pin(GPIO["brake_release"])
         )
         self._machine.exec("set(x, 0)")
 

@@ -7,8 +7,11 @@ for that, but is an object of three words, type, first byte and length, which is
 is believed; and the program has to end before.
 """
 
+import struct
+
 import machine
 import rp2
+import uctypes
 
 import rp2_chip as chip
 
@@ -19,13 +22,13 @@ _BOOTS = 2  # block after the slots
 _BLOCKS = 3
 _ERASE = 6  # ioctl
 
-# the program's binary information: a header with the table's ends between two marks, entries of
-# type and tag, id and value
+# the program's binary information: a header with the table's ends between two marks; the table is
+# of pointers to entries, packed: type, tag, and in those of an integer id and value
 _HEADER_START = 0x7188EBF2
 _HEADER_END = 0xE71AA390
 _HEADER_WITHIN = 1024
-_TYPE_AND_TAG = 0x5052 << 16 | 5  # an integer of the SDK's own
-_PROGRAM_END = 0x68F465DE
+_INTEGER = "<HHII"
+_PROGRAM_END = (5, 0x5052, 0x68F465DE)
 
 
 class FlashError(OSError):
@@ -34,13 +37,14 @@ class FlashError(OSError):
 
 def program_end() -> int:
     """Return where in flash MicroPython ends. Raises FlashError when it does not tell."""
-    word = machine.mem32
     for at in range(chip.XIP, chip.XIP + _HEADER_WITHIN, 4):
-        if word[at] == _HEADER_START and word[at + 16] & 0xFFFFFFFF == _HEADER_END:
-            for pointer in range(word[at + 4], word[at + 8], 4):
-                entry = word[pointer]
-                if word[entry] == _TYPE_AND_TAG and word[entry + 4] == _PROGRAM_END:
-                    return word[entry + 8] - chip.XIP
+        start, first, last, _, end = struct.unpack("<5I", uctypes.bytes_at(at, 20))
+        if start == _HEADER_START and end == _HEADER_END:
+            for pointer in range(first, last, 4):
+                entry = uctypes.bytes_at(machine.mem32[pointer], struct.calcsize(_INTEGER))
+                *found, value = struct.unpack(_INTEGER, entry)
+                if tuple(found) == _PROGRAM_END:
+                    return value - chip.XIP
     raise FlashError("MicroPython does not tell where it ends: no room for parameters is certain")
 
 

@@ -235,8 +235,10 @@ def handler(
             ptr32(w[COMPARE])[0] = (0 - duty) * w[PERIOD] >> 15 << 16
         else:
             ptr32(w[COMPARE])[0] = duty * w[PERIOD] >> 15
-        permitted = s[_BRIDGE] + s[_BRAKE] + s[_BRAKE]
+        permitted = s[_BRAKE]
         if s[_PULL_LINE] == 0:
+            permitted += 2
+        if s[_BRIDGE] != 0:
             permitted += 4
         ptr32(w[PERMITTED])[0] = permitted
 
