@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from guidearm_hil.cortex_m.budget import HEAP, Measured, measure
+from guidearm_hil.cortex_m.budget import HEAP, M0PLUS, M3, Costs, measure_costs
 from guidearm_hil.cortex_m.image import PROCESSORS, RIG, CortexMError, program
 from guidearm_hil.cortex_m.machine import CortexM
 from guidearm_hil.frozen_rig import RigSetUpError
@@ -30,8 +30,13 @@ on_each = pytest.mark.parametrize("processor", PROCESSORS)
 
 
 @cache
-def measured(processor: str) -> Measured:
-    return measure(processor)
+def costs(processor: str) -> Costs:
+    return measured_anew(processor)
+
+
+def measured_anew(processor: str) -> Costs:
+    with CortexM(processor) as machine:
+        return measure_costs(machine.run)
 
 
 def test_the_firmware_is_frozen_whole() -> None:
@@ -104,20 +109,20 @@ def test_one_instruction_counts_as_one(processor: str) -> None:
 @needs_rig
 @on_each
 def test_what_is_measured_is_the_same_again(processor: str) -> None:
-    again = measure(processor)
-    assert json.dumps(measured(processor).everything) == json.dumps(again.everything)
+    again = measured_anew(processor)
+    assert json.dumps(costs(processor).everything) == json.dumps(again.everything)
 
 
 @needs_rig
 @on_each
 def test_a_move_allocates_nothing(processor: str) -> None:
-    assert measured(processor).everything["allocated_by_ticks"] == 0
+    assert costs(processor).everything["allocated_by_ticks"] == 0
 
 
 @needs_rig
 @on_each
 def test_every_transaction_runs_with_the_heap_locked(processor: str) -> None:
-    everything = measured(processor).everything
+    everything = costs(processor).everything
     sent = {name: case["sent"] for name, case in everything["transactions"].items()}
     assert sent == {name: case["sent"] for name, case in everything["transactions_locked"].items()}
     assert sent["frame for another joint"] == 0
@@ -127,7 +132,7 @@ def test_every_transaction_runs_with_the_heap_locked(processor: str) -> None:
 @needs_rig
 @on_each
 def test_the_heap_holds_the_firmware(processor: str) -> None:
-    assert 0 < measured(processor).everything["heap"] <= HEAP
+    assert 0 < costs(processor).everything["heap"] <= HEAP
 
 
 def test_rows_tell_what_is_over_its_bound() -> None:
@@ -145,9 +150,49 @@ def test_rows_tell_what_is_over_its_bound() -> None:
         "heap": HEAP,
     }
     ok = {
-        processor: {row.name: row.ok for row in Measured(processor, everything).rows()}
-        for processor in PROCESSORS
+        processor: {
+            row.name: row.ok for row in Costs({**everything, "processor": processor}).rows()
+        }
+        for processor in (M3, M0PLUS)
     }
-    assert list(ok["m3"].values()) == [False, False, False, True, True]
-    assert list(ok["m0plus"].values()) == [True, True, False, True, True, True, False]
-    assert "servo tick, worst path (brake's sequence), M3 instructions, at most" in ok["m3"]
+    assert list(ok[M3].values()) == [False, False, False, True, True]
+    assert list(ok[M0PLUS].values()) == [True, True, True, False, False, True, True]
+    assert "Cortex-M3: servo tick, worst path (brake's sequence), instructions, at most" in ok[M3]
+
+
+_LOAD = """
+import json, running
+joint = running.Running(hard={})
+print(json.dumps(joint.under_load(300, True)))
+"""
+
+
+@needs_rig
+@on_each
+def test_no_tick_is_dropped_under_a_full_bus_and_the_collector(processor: str) -> None:
+    with CortexM(processor) as machine:
+        load = json.loads(machine.run(_LOAD.format(True)))
+    assert load["ticks"] >= 300
+    assert load["dropped"] == 0
+    assert load["fault"] == 0
+    assert load["replies"] > 0
+    assert load["passes_in_motion"] > 0
+    assert load["most"] - load["least"] <= 120
+
+
+@needs_rig
+def test_ticks_are_dropped_by_soft_interrupts() -> None:
+    """They wait for the collector, and what comes meanwhile is one."""
+    with CortexM("m0plus") as machine:
+        load = json.loads(machine.run(_LOAD.format(False)))
+    assert load["dropped"] > 0
+
+
+@needs_rig
+@on_each
+def test_an_interrupts_entry_is_counted_exactly(processor: str) -> None:
+    script = "import running\nprint(running.entry(), running.entry(), running.around())"
+    with CortexM(processor) as machine:
+        entry, again, around = map(int, machine.run(script).split())
+    assert entry == again
+    assert 100 < around < entry + 100

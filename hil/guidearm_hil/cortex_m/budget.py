@@ -1,87 +1,99 @@
-"""The firmware's budgets as code for two processors, in instructions, each beside its bound."""
+"""The firmware's budgets, measured on the target in instructions, each beside its bound.
+
+The target says which processor its code is for; the bounds follow from that.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from guidearm_hil.cortex_m.image import PROCESSORS
-from guidearm_hil.cortex_m.machine import CortexM
-from guidearm_tools.bench.rows import Row, at_most
+from guidearm_tools.bench.rows import Row, at_most, exactly
 
-TICK = {"m3": 1200, "m0plus": 1300}
-WORST_TICK = {"m3": 1600, "m0plus": 1800}
+M3, M0PLUS = "Cortex-M3", "Cortex-M0+"
+TICK = {M3: 1200, M0PLUS: 1300}
+WORST_TICK = {M3: 1600, M0PLUS: 1800}
 TRANSACTION = 13_000
 FOREIGN_FRAME = 4500
 ALLOCATED = 0
 HEAP = 64 * 1024
+ENTRY = 400
+TICKS = 10_000
+DROPPED = 0
 
-_SCRIPT = "import measure\nmeasure.all_of_it()"
 _NOMINAL = ("hold", "run")
-"""Seven ticks of eight; the eighth, with the supervisor, counts with the worst path."""
 _WORST_CAPTURE = "capture of 19"
 """All signals there are; the bound of the worst path is for the usual six."""
 _TRANSACTION = "cycle of 3 joints with set-points"
 """43 bytes in and 35 out: no other pair of ours is as near to 38 bytes each way from above."""
 _FOREIGN = ("frame for another joint", "reply of another joint")
 
+Run = Callable[[str], str]
+"""What runs a script on the target and returns what it printed."""
+
 
 @dataclass(frozen=True)
-class Measured:
-    """What the rig printed for one of PROCESSORS; `everything` is its JSON, by section."""
+class Costs:
+    """What the firmware's parts take; `everything` is the target's JSON, by section."""
 
-    processor: str
     everything: dict[str, Any]
+
+    @property
+    def processor(self) -> str:
+        """The processor that the code is for."""
+        return self.everything["processor"]
 
     def rows(self) -> list[Row]:
         """Return the promises. A tick's figure is the dearest seen of its kind."""
         ticks: dict[str, dict[str, int]] = self.everything["ticks"]
         talk: dict[str, dict[str, int]] = self.everything["transactions"]
-        name = PROCESSORS[self.processor]
         worst = max(
             (kind for kind in ticks if _WORST_CAPTURE not in kind),
             key=lambda kind: ticks[kind]["most"],
         )
+        on = self.processor
         rows = [
             at_most(
-                f"servo tick, nominal, {name} instructions",
+                f"{on}: servo tick, nominal, instructions",
                 _dearest(ticks, _NOMINAL, "most"),
-                TICK[self.processor],
+                TICK[on],
             ),
             at_most(
-                f"servo tick, worst path ({worst}), {name} instructions",
+                f"{on}: servo tick, worst path ({worst}), instructions",
                 ticks[worst]["most"],
-                WORST_TICK[self.processor],
+                WORST_TICK[on],
             ),
-            at_most(
-                f"allocated by ticks of a move, {name}, bytes",
-                self.everything["allocated_by_ticks"],
-                ALLOCATED,
-            ),
-            at_most(
-                f"allocated by a transaction, given back or not, {name}, bytes",
-                _dearest(talk, talk, "allocated"),
-                ALLOCATED,
-            ),
-            at_most(f"heap used by the firmware, {name}, bytes", self.everything["heap"], HEAP),
         ]
-        if self.processor == "m0plus":
+        if on == M0PLUS:
             replied = talk[_TRANSACTION]
             size = f"{replied['received']} + {replied['sent']} bytes"
             rows += [
                 at_most(
-                    f"request and reply, {size}, {name} instructions",
+                    f"{on}: request and reply, {size}, instructions",
                     replied["instructions"],
                     TRANSACTION,
                 ),
                 at_most(
-                    f"frame for another joint, {name} instructions",
+                    f"{on}: frame for another joint, instructions",
                     _dearest(talk, _FOREIGN, "instructions"),
                     FOREIGN_FRAME,
                 ),
             ]
+        rows += [
+            at_most(
+                f"{on}: allocated by ticks of a move, bytes",
+                self.everything["allocated_by_ticks"],
+                ALLOCATED,
+            ),
+            at_most(
+                f"{on}: allocated by a transaction, given back or not, bytes",
+                _dearest(talk, talk, "allocated"),
+                ALLOCATED,
+            ),
+            at_most(f"{on}: heap used by the firmware, bytes", self.everything["heap"], HEAP),
+        ]
         return rows
 
     def profile(self) -> list[tuple[str, int]]:
@@ -105,7 +117,49 @@ def _dearest(measured: dict[str, dict[str, int]], names: Iterable[str], figure: 
     return max(measured[name][figure] for name in names)
 
 
-def measure(processor: str) -> Measured:
-    """Measure everything. Raises CortexMError when the rig is not set up or fails."""
-    with CortexM(processor) as machine:
-        return Measured(processor, json.loads(machine.run(_SCRIPT)))
+@dataclass(frozen=True)
+class Interrupts:
+    """What hard interrupts take, and how they come under load, as the target's JSON has it."""
+
+    everything: dict[str, Any]
+
+    def rows(self) -> list[Row]:
+        """Return the promises."""
+        on, load = self.everything["processor"], self.everything["collector"]
+        return [
+            at_most(
+                f"{on}: interrupt, entry to first line, instructions",
+                self.everything["entry"],
+                ENTRY,
+            ),
+            exactly(
+                f"{on}: ticks dropped in {load['ticks']} under a full bus and the collector",
+                load["dropped"],
+                DROPPED,
+            ),
+        ]
+
+    def profile(self) -> list[tuple[str, int]]:
+        """Return what has no bound of its own: name, with its unit, and figure."""
+        found = [
+            ("interrupt: all of it, around a function that does nothing", self.everything["around"])
+        ]
+        for name, load in (("full bus", "bus"), ("full bus and collector", "collector")):
+            figures = self.everything[load]
+            found += [
+                (f"{name}: entry at the latest, to 40", figures["most"]),
+                (f"{name}: jitter of the entry, to 40", figures["most"] - figures["least"]),
+                (f"{name}: replies in {figures['ticks']} ticks", figures["replies"]),
+                (f"{name}: bytes lost in them", figures["bytes_lost"]),
+            ]
+        return found
+
+
+def measure_costs(run: Run) -> Costs:
+    """Measure the firmware's parts."""
+    return Costs(json.loads(run("import measure\nmeasure.all_of_it()")))
+
+
+def measure_interrupts(run: Run, ticks: int = TICKS) -> Interrupts:
+    """Measure hard interrupts, for so many ticks under load."""
+    return Interrupts(json.loads(run(f"import running\nrunning.measure({ticks})")))

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
 import click
 
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import print_json, remark, table
 
+if TYPE_CHECKING:
+    from guidearm_tools.bench.rows import Row
+
 
 @click.command("target")
+@click.option(
+    "--ticks", type=click.IntRange(min=1), default=10_000, show_default=True, help="Under load."
+)
 @with_settings
-def target(settings: Settings) -> None:
+def target(settings: Settings, ticks: int) -> None:
     """Measure the firmware's budgets in instructions, as code for a Cortex-M3 and an M0+.
 
     Needs no port, but the rig: tools/setup --rig cortex-m. Counts are exact and repeat.
     """
-    from guidearm_hil.cortex_m.budget import measure
     from guidearm_hil.cortex_m.image import PROCESSORS, CortexMError
     from guidearm_tools.bench.rows import row_table
 
-    measured = [measure(processor) for processor in PROCESSORS]
-    rows = [row for each in measured for row in each.rows()]
-    profiles = {PROCESSORS[each.processor]: dict(each.profile()) for each in measured}
+    with ThreadPoolExecutor(len(PROCESSORS)) as pool:
+        measured = list(pool.map(_measure, PROCESSORS, [ticks] * len(PROCESSORS)))
+    rows = [row for each, _ in measured for row in each]
+    profiles = dict(zip(PROCESSORS.values(), (profile for _, profile in measured), strict=True))
     if settings.as_json:
         print_json({"rows": [row.as_dict() for row in rows], "profile": profiles})
     else:
@@ -29,9 +38,23 @@ def target(settings: Settings) -> None:
         if settings.verbose:
             click.echo()
             columns = list(profiles.values())
-            cells = [(name, *(str(column[name]) for column in columns)) for name in columns[0]]
+            names = list(dict.fromkeys(name for column in columns for name in column))
+            cells = [(name, *(str(column.get(name, "")) for column in columns)) for name in names]
             click.echo(table(("where it goes, instructions", *profiles), cells, " rr"))
     broken = [row.name for row in rows if not row.ok]
     if broken:
         raise CortexMError("out of bounds: " + "; ".join(broken))
     remark(f"all {len(rows)} within their bounds")
+
+
+def _measure(processor: str, ticks: int) -> tuple[list[Row], dict[str, int]]:
+    """Return rows and profile of a processor."""
+    from guidearm_hil.cortex_m.budget import measure_costs, measure_interrupts
+    from guidearm_hil.cortex_m.machine import CortexM
+
+    with CortexM(processor) as machine:
+        costs = measure_costs(machine.run)
+    with CortexM(processor) as machine:
+        interrupts = measure_interrupts(machine.run, ticks)
+    profile = dict([*costs.profile(), *interrupts.profile()])
+    return [*costs.rows(), *interrupts.rows()], profile

@@ -13,7 +13,12 @@ PROCESSORS = {"m3": "M3", "m0plus": "M0+"}
 
 BOARDS = Path(__file__).with_name("boards")
 _ON_TARGET = Path(__file__).with_name("on_target")
-_MODULES = ("clock.py", "measure.py", "joint_in_memory.py")
+_MODULES = (
+    "clock.py",
+    "joint_in_memory.py",
+    "measure.py",
+    "running.py",
+)
 
 
 class CortexMError(GuideArmError):

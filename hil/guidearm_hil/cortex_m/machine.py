@@ -15,9 +15,9 @@ from types import TracebackType
 
 from guidearm_hil.cortex_m.image import CortexMError, program
 
-_QEMU = "qemu-system-arm"
+QEMU = "qemu-system-arm"
 _CHUNK = 64  # the UART has no flow control
-_PATIENCE_S = 60.0  # of wall time, for a QEMU that has died or hangs
+_PATIENCE_S = 600.0  # of wall time, for a target that hangs; one that ends is noticed at once
 
 
 class CortexM:
@@ -25,7 +25,7 @@ class CortexM:
 
     def __init__(self, processor: str) -> None:
         """Start QEMU. Raises RigSetUpError without the rig, CortexMError if it does not answer."""
-        command: list[str | Path] = [_QEMU, "-machine", "mps2-an385", "-icount", "shift=0"]
+        command: list[str | Path] = [QEMU, "-machine", "mps2-an385", "-icount", "shift=0"]
         command += ["-display", "none", "-monitor", "none", "-serial", "stdio"]
         command += ["-semihosting-config", "enable=on,target=native"]
         command += ["-kernel", program(processor)]
@@ -39,7 +39,7 @@ class CortexM:
                 start_new_session=True,
             )
         except OSError as error:
-            raise CortexMError(f"{_QEMU} does not run ({error.strerror})") from error
+            raise CortexMError(f"{QEMU} does not run ({error.strerror})") from error
         try:
             self._until(b">>> ")
             self._send(b"\x01")
@@ -99,6 +99,6 @@ class CortexM:
                 raise CortexMError(f"the Cortex-M says nothing for {_PATIENCE_S:g} s")
             byte = os.read(pipe.fileno(), 1)
             if not byte:
-                raise CortexMError(f"{_QEMU} has ended: {received[-80:].decode(errors='replace')}")
+                raise CortexMError(f"{QEMU} has ended: {received[-80:].decode(errors='replace')}")
             received += byte
         return bytes(received[: -len(mark)])

@@ -57,6 +57,11 @@ RIGS = {
         "six simulated joints in virtual time, genuine firmware",
         "guidearm_hil.rigs.virtual",
     ),
+    "cortex-m": Kind(
+        "cortex-m[:m3]",
+        "the firmware as code for a Cortex-M0+, or an M3, in QEMU: scripts and exact counts",
+        "guidearm_hil.rigs.cortex_m",
+    ),
 }
 
 

@@ -24,6 +24,7 @@ SUBJECTS = (
     "cycles",
     "direction",
     "clocks",
+    "target",
 )
 
 

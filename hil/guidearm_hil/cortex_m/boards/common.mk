@@ -12,3 +12,6 @@ $(BUILD)/py/map.o $(BUILD)/py/mpz.o: CFLAGS += -O2
 
 USER_C_MODULES = $(BOARD_DIR)/../modules
 SRC_C += shared/runtime/mpirq.c
+
+# a Pico's, so that collecting garbage takes as long
+MICROPY_HEAP_SIZE = 229376

@@ -10,6 +10,7 @@ Between two of them no global is looked up: how long that takes depends on what 
 # Inline assembler has names of its own, and its functions no types.
 # ruff: noqa: F821, ANN001, ANN201, ANN202
 
+import sys
 from array import array
 
 import machine
@@ -24,6 +25,11 @@ _after = array("i", [0, 0])
 machine.mem32[_TIMER + 8] = -1
 machine.mem32[_TIMER + 4] = -1
 machine.mem32[_TIMER] = 1
+
+
+def processor() -> str:
+    """Return the processor that this code is for."""
+    return sys.implementation._machine.rpartition(" ")[2]
 
 
 @micropython.asm_thumb

@@ -21,15 +21,15 @@ SEGMENT_US = 10000
 class Joint:
     """Drive, session and board, and the host that talks to them."""
 
-    def __init__(self) -> None:
-        """Build a joint, and take note of the heap it needs."""
+    def __init__(self, board: "stub.Board | None" = None) -> None:
+        """Build a joint, by default on a board in memory, and take note of the heap it needs."""
         gc.collect()
         before = gc.mem_alloc()
         from joint.drive import Drive
         from joint.session import Session
         from joint.storage import Storage
 
-        self.board = stub.Board()
+        self.board = stub.Board() if board is None else board
         self.drive = Drive(Storage(self.board))
         self.session = Session(self.board, self.drive, (0, 1, 0))
         gc.collect()
@@ -78,10 +78,15 @@ class Joint:
         if result != wire.OK:
             raise RuntimeError("message %d: result %d" % (message, result))
 
-    def cycle_body(self, joints: int, position: int, velocity: int) -> bytes:
-        """Return a CYCLE for joints 1 to `joints`, all with this joint's next segment."""
-        number = (self.drive.queue[segments.NEWEST] + 1) & 0xFFFF
-        body = struct.pack("<HHHH", (1 << joints) - 1, 500, number, SEGMENT_US)
+    def cycle_body(
+        self, joints: int, position: int, velocity: int, after: int = 1, us: int = SEGMENT_US
+    ) -> bytes:
+        """Return a CYCLE for joints 1 to `joints`, each with the same segment.
+
+        It is this joint's next one, or another one counted from its newest.
+        """
+        number = (self.drive.queue[segments.NEWEST] + after) & 0xFFFF
+        body = struct.pack("<HHHH", (1 << joints) - 1, 500, number, us)
         return body + struct.pack("<ii", position, velocity) * joints
 
     def angle(self) -> int:
@@ -90,10 +95,10 @@ class Joint:
             self.state[servo.SET_POINT] >> 8, self.state[servo.P_COUNTS_PER_TURN]
         )
 
-    def push(self, position: int, velocity: int) -> None:
+    def push(self, position: int, velocity: int, us: int = SEGMENT_US) -> None:
         """Queue a segment through a broadcast, and check that it was."""
         before = self.drive.queue[segments.NEWEST]
-        self.frame(wire.BROADCAST, wire.CYCLE, self.cycle_body(3, position, velocity))
+        self.frame(wire.BROADCAST, wire.CYCLE, self.cycle_body(3, position, velocity, us=us))
         self.poll()
         if self.drive.queue[segments.NEWEST] == before:
             raise RuntimeError("a segment was refused")

@@ -3,7 +3,6 @@
 import gc
 import json
 import struct
-import sys
 
 import micropython
 from uctypes import addressof
@@ -150,7 +149,7 @@ def _pieces(joint: Joint) -> dict:
 def all_of_it() -> None:
     """Measure everything and print it."""
     joint = Joint()
-    answer = {"interpreter": "%d.%d.%d" % sys.implementation.version[:3], "heap": joint.heap}
+    answer = {"processor": clock.processor(), "heap": joint.heap}
     _ticks(joint)
     joint.samples["a call of nothing"] = [clock.calling(_nothing, joint.state, joint.ring)]
     answer["ticks"] = {

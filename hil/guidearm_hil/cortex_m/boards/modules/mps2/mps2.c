@@ -3,6 +3,8 @@
  *   mps2.timer.irq(handler, hard=True)   the handler is called through MicroPython's mpirq.c, which
  *                                        is what rp2's pin, PIO and UART interrupts go through
  *   mps2.timer.start(period)             every `period` counts of 40 ns, that is 40 instructions
+ *   mps2.timer.once(delay)               once, `delay` counts from now, to the instruction
+ *   mps2.timer.started()                 what CMSDK timer 0 showed, modulo 2^30, as it started
  *   mps2.timer.stop()
  *   mps2.timer.expired()                 expiries that reached the processor since the start
  *
@@ -38,6 +40,7 @@ typedef struct {
     volatile uint32_t control, reload, value;
 } systick_t;
 
+#define COUNTER ((cmsdk_timer_t *)0x40000000)
 #define TIMER ((cmsdk_timer_t *)0x40001000)
 #define SYSTICK ((systick_t *)0xE000E010)
 #define RUNS_AND_INTERRUPTS 9 /* CMSDK: enable, interrupt enable */
@@ -65,6 +68,7 @@ static uint32_t counts_of(mp_obj_t object, uint32_t most) {
 typedef struct {
     mp_obj_base_t base;
     volatile uint32_t expired;
+    uint32_t started;
 } timer_obj_t;
 
 static timer_obj_t timer;
@@ -106,18 +110,37 @@ static mp_obj_t timer_irq(size_t n, const mp_obj_t *positional, mp_map_t *named)
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(timer_irq_obj, 1, timer_irq);
 
-static mp_obj_t timer_start(mp_obj_t self, mp_obj_t period) {
-    uint32_t counts = counts_of(period, UINT32_MAX);
+/* Without a reload the timer stops when it expires. */
+static void run_timer(uint32_t value, uint32_t reload) {
     if (MP_STATE_PORT(mps2_timer_irq) == NULL) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("irq first"));
     }
     timer.expired = 0;
     TIMER->control = 0;
-    TIMER->reload = counts - 1;
+    TIMER->reload = reload;
+    TIMER->value = value;
+    uint32_t counter = COUNTER->value;
     TIMER->control = RUNS_AND_INTERRUPTS;
+    timer.started = counter;
+}
+
+static mp_obj_t timer_start(mp_obj_t self, mp_obj_t period) {
+    uint32_t counts = counts_of(period, UINT32_MAX);
+    run_timer(counts - 1, counts - 1);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(timer_start_obj, timer_start);
+
+static mp_obj_t timer_once(mp_obj_t self, mp_obj_t delay) {
+    run_timer(counts_of(delay, UINT32_MAX), 0);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(timer_once_obj, timer_once);
+
+static mp_obj_t timer_started(mp_obj_t self) {
+    return MP_OBJ_NEW_SMALL_INT(timer.started & 0x3FFFFFFF);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(timer_started_obj, timer_started);
 
 static mp_obj_t timer_stop(mp_obj_t self) {
     TIMER->control = 0;
@@ -133,13 +156,15 @@ static MP_DEFINE_CONST_FUN_OBJ_1(timer_expired_obj, timer_expired);
 static const mp_rom_map_elem_t timer_table[] = {
     {MP_ROM_QSTR(MP_QSTR_irq), MP_ROM_PTR(&timer_irq_obj)},
     {MP_ROM_QSTR(MP_QSTR_start), MP_ROM_PTR(&timer_start_obj)},
+    {MP_ROM_QSTR(MP_QSTR_once), MP_ROM_PTR(&timer_once_obj)},
+    {MP_ROM_QSTR(MP_QSTR_started), MP_ROM_PTR(&timer_started_obj)},
     {MP_ROM_QSTR(MP_QSTR_stop), MP_ROM_PTR(&timer_stop_obj)},
     {MP_ROM_QSTR(MP_QSTR_expired), MP_ROM_PTR(&timer_expired_obj)},
 };
 static MP_DEFINE_CONST_DICT(timer_dict, timer_table);
 static MP_DEFINE_CONST_OBJ_TYPE(
     timer_type, MP_QSTR_timer, MP_TYPE_FLAG_NONE, locals_dict, &timer_dict);
-static timer_obj_t timer = {{&timer_type}, 0};
+static timer_obj_t timer = {{&timer_type}};
 
 /* ---- line */
 

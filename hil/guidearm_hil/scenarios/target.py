@@ -1,0 +1,21 @@
+"""What the firmware takes of its processor, counted there."""
+
+from __future__ import annotations
+
+from guidearm_hil.cortex_m.budget import measure_costs, measure_interrupts
+from guidearm_hil.rigs import Offer, Rig
+from guidearm_hil.scenarios.scenario import Report, scenario
+
+_ON_TARGET = Offer.SCRIPT | Offer.BUDGET
+
+
+@scenario(_ON_TARGET)
+def budgets(rig: Rig, report: Report) -> None:
+    """Ticks and transactions take no more instructions, heap and stack than they may."""
+    report.rows += measure_costs(rig.run).rows()
+
+
+@scenario(_ON_TARGET)
+def hard_interrupts(rig: Rig, report: Report) -> None:
+    """The tick comes in time under a full bus and the garbage collector, and none is dropped."""
+    report.rows += measure_interrupts(rig.run).rows()
