@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 
 from guidearm_hil.cortex_m.budget import HEAP, M0PLUS, M3, Costs, measure_costs
+from guidearm_hil.cortex_m.hand_over import Interrupted
 from guidearm_hil.cortex_m.image import PROCESSORS, RIG, CortexMError, program
 from guidearm_hil.cortex_m.machine import CortexM
 from guidearm_hil.frozen_rig import RigSetUpError
@@ -196,3 +197,56 @@ def test_an_interrupts_entry_is_counted_exactly(processor: str) -> None:
         entry, again, around = map(int, machine.run(script).split())
     assert entry == again
     assert 100 < around < entry + 100
+
+
+_HANDED_OVER = """
+from handover import *
+at = Situations(Joint())
+s = at.joint.state
+def set_clock():
+{}
+print(json.dumps(Operation(at.holding, (set_clock,)).sweep(7)))
+"""
+_ARGUMENTS = """
+    s[servo.ARGUMENT] = 1000
+    s[servo.ARGUMENT + 1] = 123456
+    s[servo.ARGUMENT + 2] = -77
+"""
+_COMMAND = "    s[servo.COMMAND] = servo.SET_CLOCK\n"
+
+
+def handed_over(steps: str) -> Interrupted:
+    with CortexM("m0plus") as machine:
+        found = json.loads(machine.run(_HANDED_OVER.format(steps)))
+    return Interrupted("set clock", found["inside"], found["mixed"], found["first"])
+
+
+@needs_rig
+def test_a_command_behind_its_arguments_is_never_a_mixture() -> None:
+    assert [row.ok for row in handed_over(_ARGUMENTS + _COMMAND).rows()] == [True, True]
+
+
+@needs_rig
+def test_a_command_before_its_arguments_is_found() -> None:
+    broken = handed_over(_COMMAND + _ARGUMENTS)
+    assert broken.mixed > 10
+    assert "state[" in broken.first
+    assert [row.ok for row in broken.rows()] == [True, False]
+
+
+_REPORT = """
+from handover import *
+at = Situations(Joint())
+s = at.joint.state
+def report():
+    return s[servo.STATE], s[servo.FAULT]
+print(json.dumps(Operation(at.dry, (report,)).sweep(7)))
+"""
+
+
+@needs_rig
+def test_a_report_of_two_ticks_is_found() -> None:
+    with CortexM("m0plus") as machine:
+        found = json.loads(machine.run(_REPORT))
+    assert found["mixed"] > 0
+    assert "returned" in found["first"]

@@ -123,6 +123,14 @@ class Capture:
         reply[to + 1] = self._number >> 8
 
     def _report(self, reply: bytearray, to: int) -> int:
+        s = self._state
+        while True:
+            ticks = s[servo.TICKS]
+            self._pack_state(reply, to)
+            if ticks == s[servo.TICKS]:  # else a sample came between two of its words
+                return to + _STATE_BYTES
+
+    def _pack_state(self, reply: bytearray, to: int) -> None:
         r = self._memory
         struct.pack_into(
             _STATE_FORMAT,
@@ -135,7 +143,6 @@ class Capture:
             r[recorder.TRIGGER_TIME],
             r[recorder.LAST_TIME],
         )
-        return to + _STATE_BYTES
 
     def _read(self, first: int, reply: bytearray, to: int) -> int:
         r = self._memory

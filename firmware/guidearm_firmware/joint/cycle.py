@@ -167,6 +167,22 @@ def cycle(
         drive = s[_STATE]
         mode = s[_MODE]
         fault = s[_FAULT]
+        depth = (s[_HEAD] - s[_TAIL]) & (_RING_SLOTS - 1)
+        flags = 0
+        if mode == _ARMED:
+            flags = _FLAG_ARMED
+        elif mode >= _RUN and mode <= _SEEK:
+            flags = _FLAG_MOVING
+        if s[_HOMED] != 0:
+            flags |= _FLAG_HOMED
+        if s[_AUTHORISED] != 0:
+            flags |= _FLAG_AUTHORISED
+        if s[_BRAKE] != 0:
+            flags |= _FLAG_BRAKE_RELEASED
+        if s[_INPUTS] & _INPUT_STOP_LINE or s[_PULL_LINE] != 0:
+            flags |= _FLAG_STOP_LINE
+        if s[_CLOCK_SET] != 0:
+            flags |= _FLAG_CLOCK_SET
         if ticks == s[_TICKS]:
             break
     words = ptr32(r)
@@ -197,26 +213,11 @@ def cycle(
     halves[10] = current
     halves[11] = age
     r[24] = drive
-    flags = 0
-    if mode == _ARMED:
-        flags = _FLAG_ARMED
-    elif mode >= _RUN and mode <= _SEEK:
-        flags = _FLAG_MOVING
-    if s[_HOMED] != 0:
-        flags |= _FLAG_HOMED
-    if s[_AUTHORISED] != 0:
-        flags |= _FLAG_AUTHORISED
-    if s[_BRAKE] != 0:
-        flags |= _FLAG_BRAKE_RELEASED
-    if s[_INPUTS] & _INPUT_STOP_LINE or s[_PULL_LINE] != 0:
-        flags |= _FLAG_STOP_LINE
-    if s[_CLOCK_SET] != 0:
-        flags |= _FLAG_CLOCK_SET
     if q[_REFUSED] != 0:
         flags |= _FLAG_SEGMENT_REFUSED
     r[25] = flags
     r[26] = fault
     r[27] = q[_NEWEST]
     r[28] = q[_NEWEST] >> 8
-    r[29] = (s[_HEAD] - s[_TAIL]) & (_RING_SLOTS - 1)
+    r[29] = depth
     return _REPLY_BYTES

@@ -301,6 +301,13 @@ class Session:
 
     def _fault(self, at: int) -> int:
         s = self.drive.state
+        while True:
+            ticks = s[servo.TICKS]
+            self._pack_fault(s)
+            if ticks == s[servo.TICKS]:  # else the tick came, perhaps with the fault
+                return _PLAIN + 26
+
+    def _pack_fault(self, s: "array[int]") -> None:
         reply = self._reply
         turn = s[servo.P_COUNTS_PER_TURN]
         reply[_FIELDS] = s[servo.FAULT]
@@ -312,7 +319,6 @@ class Session:
         put_u16(reply, _FIELDS + 18, clamp16(s[servo.FAULT_CURRENT]))
         put_u16(reply, _FIELDS + 20, self.drive.queue[segments.NEWEST])
         put_i32(reply, _FIELDS + 22, s[servo.FAULT_LATE])
-        return _PLAIN + 26
 
     def _capture_setup(self, at: int) -> int:
         return self._captured(wire.CAPTURE_SETUP, at)

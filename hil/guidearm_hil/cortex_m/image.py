@@ -15,6 +15,8 @@ BOARDS = Path(__file__).with_name("boards")
 _ON_TARGET = Path(__file__).with_name("on_target")
 _MODULES = (
     "clock.py",
+    "handover.py",
+    "interrupting.py",
     "joint_in_memory.py",
     "measure.py",
     "running.py",

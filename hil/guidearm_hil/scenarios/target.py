@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guidearm_hil.cortex_m.budget import measure_costs, measure_interrupts
+from guidearm_hil.cortex_m.hand_over import interrupt_everything
 from guidearm_hil.rigs import Offer, Rig
 from guidearm_hil.scenarios.scenario import Report, scenario
 
@@ -19,3 +20,10 @@ def budgets(rig: Rig, report: Report) -> None:
 def hard_interrupts(rig: Rig, report: Report) -> None:
     """The tick comes in time under a full bus and the garbage collector, and none is dropped."""
     report.rows += measure_interrupts(rig.run).rows()
+
+
+@scenario(_ON_TARGET)
+def hand_over(rig: Rig, report: Report) -> None:
+    """Wherever the tick interrupts the main loop, what goes between the two is whole."""
+    for interrupted in interrupt_everything(rig.run):
+        report.rows += interrupted.rows()

@@ -82,6 +82,10 @@ class Board:
         """Have line[:n] be read, whose last byte has just come."""
         self._words[_WAITING] = n
 
+    def comes_at(self, us: int) -> None:
+        """Have the last byte of what waits come at an instant of the joint clock."""
+        self._words[_CLOCK] = us
+
     def waiting(self) -> int:
         """Return the bytes that have not been read."""
         return self._words[_WAITING]
