@@ -20,7 +20,7 @@ from guidearm_hil.frozen_build import (
     set_up,
 )
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico.image import RIG, ROM_SOURCES
+from guidearm_hil.pico.image import ALIGNMENT, RIG, ROM_SOURCES
 
 _BOARD = "RPI_PICO"
 _BESIDE = ("src:mbedtls", "pico-sdk-source", "tinyusb-source")
@@ -91,6 +91,7 @@ def _make_program(build: Build) -> None:
             *("-DPICO_BUILD_DOCS=0", "-DPICO_NO_PICOTOOL=1"),
             f"-DPython3_EXECUTABLE={sys.executable}",
             f"-DMICROPY_FROZEN_MANIFEST={manifest}",
+            f"-DUSER_C_MODULES={ALIGNMENT}",
         ],
         build.folder,
     )
