@@ -7,6 +7,7 @@ from joint import servo
 from joint.drive import Drive
 from joint.session import Session
 from joint.storage import Storage
+from joint.supervisor import supervise
 
 VERSION = (0, 1, 0)
 
@@ -17,7 +18,7 @@ def run() -> None:
     drive = Drive(Storage(board))
     session = Session(board, drive, VERSION)
     gc.collect()
-    board.start(drive.state, drive.ring, servo.tick)
+    board.start(drive.state, servo.tick, supervise)
     while True:
         board.wait()
         session.poll()

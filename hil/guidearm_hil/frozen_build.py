@@ -165,7 +165,9 @@ class Build:
             )
         if done.returncode != 0:
             lines = self._log.read_text(errors="replace").splitlines()
-            errors = [line.strip() for line in lines if "error:" in line.lower()] or lines[-1:]
+            # make echoes its recipes, and one of them has an error in its words
+            told = [line.strip() for line in lines if "rror" in line and "echo" not in line]
+            errors = told or lines[-1:]
             raise RigSetUpError(
                 f"{command[0]} failed ({errors[0] if errors else 'silently'}): see {self._log}"
             )

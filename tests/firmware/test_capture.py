@@ -51,24 +51,34 @@ class Case:
         return list(vars(self).values())
 
 
-def value(word: int, number: int) -> int:
-    """Return a word of the made-up servo: never negative if it is the time, word 0."""
-    return number * (word + 1) - 1000 * (word % 3)
+def signals(words: list[int], number: int) -> list[int]:
+    """Return the signals of the made-up servo after a tick; time, word 0, is never negative.
+
+    Torque is off and the motor stands still: the tick changes what the bottom lines say.
+    """
+    made = [number * (word + 1) - 1000 * (word % 3) for word in words]
+    apart = made[NAMES.index("set_point")] - 256 * made[NAMES.index("position")]
+    made[NAMES.index("following_error")] = apart
+    for name in ("set_acceleration", "duty", "mode"):
+        made[NAMES.index(name)] = 0
+    return made
 
 
 def model(case: Case, words: list[int]) -> list[Any]:
     """Return what the capture has to make of a case, in plain Python."""
-    chosen = [words[bit] for bit in range(len(words)) if case.signals >> bit & 1]
+    chosen = [bit for bit in range(len(words)) if case.signals >> bit & 1]
     if not chosen:
         return [OFF, 0, case.before, 0, []]
     watched = words[case.signal]
-    previous = value(watched, case.numbers[0])
+    first = case.numbers[0]
+    previous = 0 if NAMES[case.signal] == "mode" else first * (watched + 1) - 1000 * (watched % 3)
     rows: list[list[int]] = []
     trigger = None
     trigger_time = 0
     for number in case.numbers[1 :: case.divider]:
-        rows.append([value(word, number) for word in chosen])
-        present = value(watched, number)
+        made = signals(words, number)
+        rows.append([made[bit] for bit in chosen])
+        present = made[case.signal]
         hit = {
             AT_ONCE: True,
             RISING: previous < case.level <= present,
@@ -78,7 +88,7 @@ def model(case: Case, words: list[int]) -> list[Any]:
         previous = present
         if trigger is None and hit:
             trigger = len(rows) - 1
-            trigger_time = value(words[NAMES.index("time")], number)
+            trigger_time = made[NAMES.index("time")]
         if trigger is not None and len(rows) - trigger == case.samples - case.before:
             before = min(trigger, case.before)
             kept = rows[trigger - before :]
@@ -304,14 +314,18 @@ def test_set_ups_out_of_bounds_are_refused_and_change_nothing(change: dict[str, 
 # ---- that these tests find what may go wrong
 
 
+SERVO, CAPTURE = "joint/servo.py", "joint/capture.py"
 BUGS = (
-    ("joint/recorder.py", "if slot == r[SAMPLES]:", "if slot == r[SAMPLES] + 1:"),
-    ("joint/recorder.py", "r[COUNTDOWN] = r[DIVIDER]", "r[COUNTDOWN] = r[DIVIDER] + 1"),
-    ("joint/recorder.py", "value = (s[r[WATCHED]] ^ m) - m", "value = s[r[WATCHED]] & 0x7FFF"),
-    ("joint/recorder.py", "if r[COUNT] - 1 < r[BEFORE]:", "if r[COUNT] < r[BEFORE]:"),
-    ("joint/recorder.py", "if place >= size:", "if place > size:"),
-    ("joint/recorder.py", "if before > level and value <= level:", "if value <= level:"),
-    ("joint/capture.py", "r[recorder.AFTER] = samples - before", "r[recorder.AFTER] = samples"),
+    (SERVO, "if following == h[C_END]:", "if place == h[C_END]:"),
+    (SERVO, "h[C_COUNTDOWN] = h[C_DIVIDER]", "h[C_COUNTDOWN] = h[C_DIVIDER] + 1"),
+    (SERVO, "(beyond - h[C_LEVEL])", "((beyond & 0x7FFF) - h[C_LEVEL])"),
+    (SERVO, "there = h[C_SAMPLES] - h[C_ROOM] - 1", "there = h[C_SAMPLES] - h[C_ROOM]"),
+    (SERVO, "elif h[C_BELOW]:", "else:"),
+    (SERVO, "beyond = 0 - beyond", "pass"),
+    (SERVO, "to[2] = ptr32(chosen[2]", "to[2] = ptr32(chosen[1]"),
+    (CAPTURE, "if place == size:", "if place == size + 1:"),
+    (CAPTURE, "below = value > level", "below = value < level"),
+    (CAPTURE, "h[servo.C_AFTER] = samples - before", "h[servo.C_AFTER] = samples"),
 )
 
 
@@ -329,16 +343,17 @@ def test_a_planted_bug_is_found(bug: tuple[str, str, str], tmp_path: Path) -> No
 
 
 def test_a_sample_taken_before_the_supervisor_is_found(tmp_path: Path) -> None:
-    """The tick's last act is the sample: taken before, it would lack the fault of its own tick."""
+    """The tick's last act is the sample: taken before, it would lack what its own tick did."""
     image = tmp_path / "image"
     write_image(image)
     path = image / "joint" / "servo.py"
     source = path.read_text()
-    call = "    if r[CAPTURE_PHASE] & 1 != 0:\n        record(state, ring)\n"
-    assert source.endswith(call)
-    decided = "    rare = fault |"
+    start = source.index("    # ---- the capture's sample")
+    end = source.index("\n\n\n", start) + 1
+    decided = "    # ---- set-point\n"
     assert source.count(decided) == 1
-    path.write_text(source.removesuffix(call).replace(decided, call + decided))
+    moved = source[:start] + source[end:]
+    path.write_text(moved.replace(decided, source[start:end] + decided))
     with other_image(image), pytest.raises(AssertionError) as caught:
-        test_a_fault_is_captured_with_what_led_to_it()
+        test_a_move_is_captured_exactly_and_goes_the_same_way()
     assert "SyntaxError" not in str(caught.value)

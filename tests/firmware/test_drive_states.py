@@ -37,7 +37,7 @@ EVENTS: dict[str, list[Step]] = {
     drive.CANCEL: [["cancel"], ["run", 3]],
     drive.FIRST_TICK: [["run", 1]],
     drive.BRAKE_MOVED: [["run", 900]],
-    drive.SILENCE: [["silent", 600_000], ["run", 2, 0]],
+    drive.SILENCE: [["silent", 600_000], ["run", 10, 0]],
     drive.FAULT: [HOT, ["run", 10]],
     drive.FAULT_AT_ONCE: [BROKEN_ENCODER, ["run", 3]],
     drive.STOP_INPUT: [BUTTON, ["run", 3]],
@@ -90,7 +90,7 @@ def test_each_of_two_ways_out_of_torque_on_is_taken_where_it_belongs() -> None:
     opening, closing = play_scripts(
         [
             make_script([["enable", 0], ["run", 100]]),
-            make_script([*ENABLE, ["silent", 600_000], ["run", 2, 0], ["run", 100]]),
+            make_script([*ENABLE, ["silent", 600_000], ["run", 10, 0], ["run", 100]]),
         ]
     )
     assert situation(opening) == wire.OPERATION_ENABLED

@@ -58,6 +58,10 @@ def interpolates() -> None:
     test_segments.check_interpolation(1000)
 
 
+def converts_instants() -> None:
+    test_segments.test_instants_of_the_host_are_the_joints_to_the_microsecond()
+
+
 def judges_frames() -> None:
     cases = test_guards.make_cases(3000)
     test_guards.test_exactly_the_hosts_good_frames_are_accepted(test_guards.tell(cases, []), cases)
@@ -128,12 +132,15 @@ IDENTITY = "joint/identity.py"
 READDRESSED = """storing blocks the servo.
         \"\"\"
         if self.state[servo.MODE] != servo.OFF:"""
+CLOSING = """                    s[TIMER] = s[P_BRAKE_TICKS]
+                    s[BRAKE] = 0
+"""
 BUGS = (
     Bug(
         "encoder sign",
         SERVO,
-        "raw = (s[MOTOR] ^ m) - m",
-        "raw = 0 - ((s[MOTOR] ^ m) - m)",
+        "moved = s[MOTOR] - s[LAST_MOTOR]",
+        "moved = s[LAST_MOTOR] - s[MOTOR]",
         moves,
     ),
     Bug("motor sign", SERVO, "s[DUTY] = duty", "s[DUTY] = 0 - duty", moves),
@@ -159,28 +166,30 @@ BUGS = (
     Bug(
         "start a tick early",
         SERVO,
-        "(host - s[SEGMENT_START])",
-        "(host - s[SEGMENT_START] + 1000)",
+        "(now - s[SEGMENT_START])",
+        "(now - s[SEGMENT_START] + 1000)",
         starts,
     ),
     Bug(
         "start a tick late",
         SERVO,
-        "(host - s[SEGMENT_START])",
-        "(host - s[SEGMENT_START] - 1000)",
+        "(now - s[SEGMENT_START])",
+        "(now - s[SEGMENT_START] - 1000)",
         starts,
     ),
     Bug(
         "segments 1 us long",
         SERVO,
-        "(s[SEGMENT_START] + duration)",
-        "(s[SEGMENT_START] + duration + 1)",
+        "s[SEGMENT_START] = (now - elapsed)",
+        "s[SEGMENT_START] = (now - elapsed + 1)",
         keeps_time,
     ),
-    Bug("drift forgotten", SERVO, "drift = (s[CLOCK_DRIFT] ^ m) - m", "drift = 0", keeps_time),
-    Bug("no rebase", SERVO, "since > 0x2000000", "since > 0x1FFFFFFF", keeps_time),
+    Bug("drift forgotten", SUPERVISOR, "= s[_ARGUMENT + 3]", "= 0", keeps_time),
+    Bug("drift squared forgotten", SEGMENTS, "drift * drift", "drift * 0", converts_instants),
+    Bug("instants cut off", SEGMENTS, "((since & 0x7FFF) * shorter >> 15)", "0", converts_instants),
+    Bug("lag cut off", SERVO, "s[SEGMENT_REST] = rest & 0xFFFFFFF", "rest += 0", keeps_time),
     Bug("tangent sign", SEGMENTS, "from_tangent - tangent", "from_tangent + tangent", interpolates),
-    Bug("u down", SERVO, "+ (duration >> 1)) // duration", "+ 0) // duration", interpolates),
+    Bug("u coarse", SERVO, "+ 0x4000) >> 15)", "+ 0x4000) >> 17) << 2", interpolates),
     Bug("time unit", SEGMENTS, "duration * 4295", "duration * 4294", interpolates),
     Bug(
         "no jerk limit",
@@ -192,8 +201,8 @@ BUGS = (
     Bug(
         "stop without brake",
         SERVO,
-        "            s[TIMER] = s[P_BRAKE_TICKS]\n            s[BRAKE] = 0\n",
-        "            s[TIMER] = s[P_BRAKE_TICKS]\n",
+        CLOSING,
+        CLOSING.replace("s[BRAKE] = 0", "pass"),
         stops,
     ),
     Bug(
@@ -206,29 +215,29 @@ BUGS = (
     Bug(
         "silence unnoticed",
         SERVO,
-        "fault = _LINK_TIMEOUT",
+        "fault = _CAUSE_LINK_TIMEOUT",
         "fault = 0",
         test_servo.test_silence_in_motion_is_a_controlled_stop_and_a_latched_fault,
     ),
     Bug(
         "underrun unnoticed",
         SERVO,
-        "fault = _UNDERRUN",
+        "fault = _CAUSE_UNDERRUN",
         "fault = 0",
         test_servo.test_a_host_that_comes_late_underruns_the_queue,
     ),
     Bug(
         "pushing on",
         SERVO,
-        "fault = _FOLLOWING_ERROR + AT_ONCE",
-        "fault = _FOLLOWING_ERROR",
+        "fault = _CAUSE_FOLLOWING_ERROR + AT_ONCE",
+        "fault = _CAUSE_FOLLOWING_ERROR",
         test_servo.test_a_blocked_joint_faults_and_cuts_torque_instead_of_pushing_on,
     ),
     Bug(
         "one encoder",
-        SUPERVISOR,
-        "found = _CAUSE_ENCODERS_DISAGREE",
-        "found = 0",
+        SERVO,
+        "(fault & AT_ONCE) | _CAUSE_ENCODERS_DISAGREE",
+        "fault & AT_ONCE",
         test_servo.test_encoders_that_contradict_each_other_cut_torque_at_once,
     ),
     Bug(
@@ -241,7 +250,7 @@ BUGS = (
     Bug(
         "brake test skipped",
         SUPERVISOR,
-        "if s[_P_BRAKE_TEST] != 0:",
+        "if s[_P_BRAKE_TEST]:",
         "if s[_P_BRAKE_TEST] < 0:",
         tests_the_brake,
     ),
@@ -255,8 +264,8 @@ BUGS = (
     Bug(
         "torque off before the brake",
         SERVO,
-        "            s[TIMER] = s[P_BRAKE_TICKS]\n            s[BRAKE] = 0\n",
-        "            s[TIMER] = 1\n            s[BRAKE] = 0\n            s[P_BRAKE_FEEDBACK] = 0\n",
+        CLOSING,
+        CLOSING.replace("s[P_BRAKE_TICKS]", "s[P_BRAKE_FEEDBACK] = 0"),
         keeps_torque_until_the_brake_has_closed,
     ),
     Bug(
@@ -269,8 +278,8 @@ BUGS = (
     Bug(
         "held torque put back anywhere",
         SUPERVISOR,
-        "if away <= _SAME_PLACE and away >= -_SAME_PLACE:",
-        "if away != 0x7FFFFFF:",
+        "& _TIME <= 2 * _SAME_PLACE:",
+        "& _TIME <= _TIME:",
         test_brake.test_a_torque_of_another_place_is_not_put_back,
     ),
     Bug(
@@ -311,8 +320,8 @@ BUGS = (
     Bug(
         "late start",
         SUPERVISOR,
-        "s[_CLOCK_SET] != 0 and ahead > 0",
-        "s[_CLOCK_SET] != 0",
+        "if in_time and waiting",
+        "if waiting",
         refuses_late_starts,
     ),
     Bug(

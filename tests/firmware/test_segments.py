@@ -47,6 +47,11 @@ def random_chain(rng: random.Random, gear: int, limit: int) -> tuple[int, list[S
     return start, chain, rng.randrange(chain[-1][2])
 
 
+def tell(**asked: list[Any]) -> dict[str, Any]:
+    """Return what the joint makes of chains, counts and instants."""
+    return run("interpolate.py", {"chains": [], "counts": [], "instants": [], **asked})
+
+
 def test_interpolation_stays_within_a_quarter_of_a_count_at_any_speed() -> None:
     check_interpolation(3000)
 
@@ -64,7 +69,7 @@ def check_interpolation(number: int) -> None:
         begin = Fraction(before[0]) if before else Fraction(start * TURN, 256 * gear)
         angle = hermite(begin, before[1] if before else 0, chain[-1], at)
         expected.append(angle * gear / TURN)
-    told = run("interpolate.py", {"chains": chains, "counts": []})["set_points"]
+    told = tell(chains=chains)["set_points"]
     errors = [
         float(Fraction(set_point, 256) - exact)
         for (answers, set_point), exact in zip(told, expected, strict=True)
@@ -84,7 +89,7 @@ def test_every_segment_ends_exactly_where_it_should() -> None:
         chain = (chain * 32)[:60]
         chains.append([0, 409_600, FASTEST, [(p % 1000, 0, 20_000) for p, _, _ in chain], 20_000])
     for chain, (_, set_point) in zip(
-        chains, run("interpolate.py", {"chains": chains, "counts": []})["set_points"], strict=True
+        chains, tell(chains=chains)["set_points"], strict=True
     ):
         assert abs(set_point - Fraction(chain[3][-1][0] * 409_600 * 256, TURN)) <= 1
 
@@ -102,12 +107,12 @@ def test_segments_that_ask_for_more_than_the_speed_limit_are_not_taken() -> None
         ((1 << 26, 0, 1000), TOO_FAST),
     ]
     chains = [[0, 409_600, limit, [segment], 0] for segment, _ in cases]
-    told = run("interpolate.py", {"chains": chains, "counts": []})["set_points"]
+    told = tell(chains=chains)["set_points"]
     assert [answers for answers, _ in told] == [[answer] for _, answer in cases]
 
 
 def test_a_full_ring_takes_no_more_and_changes_nothing() -> None:
-    answers, untouched = run("interpolate.py", {"chains": [], "counts": []})["fill"]
+    answers, untouched = tell()["fill"]
     assert answers == [QUEUED] * 63 + [FULL] * 3 + [QUEUED]
     assert untouched
 
@@ -118,5 +123,21 @@ def test_positions_are_reported_exactly() -> None:
     for gear in GEARS:
         pairs += [[rng.randint(-4 * gear, 4 * gear), gear] for _ in range(1000)]
         pairs += [[-4 * gear, gear], [4 * gear - 1, gear], [-1, gear], [1, gear]]
-    angles = run("interpolate.py", {"chains": [], "counts": pairs})["angles"]
+    angles = tell(counts=pairs)["angles"]
     assert angles == [counts * TURN // gear for counts, gear in pairs]
+
+
+def test_instants_of_the_host_are_the_joints_to_the_microsecond() -> None:
+    """Nine minutes before and after SET_CLOCK, at any drift, over the wrap of either clock."""
+    rng = random.Random(6)
+    instants: list[list[int]] = []
+    expected: list[Fraction] = []
+    for _ in range(3000):
+        joint, host = rng.randrange(1 << 30), rng.randrange(1 << 30)
+        drift = rng.choice((-(1 << 14), 1 << 14, rng.randint(-(1 << 14), 1 << 14)))
+        since = rng.choice((-1, 1)) * (rng.getrandbits(rng.randint(1, 29)) - 1)
+        instants.append([joint, host, drift, (host + since) % (1 << 30)])
+        expected.append(joint + since / (1 + Fraction(drift, 1 << 26)))
+    for told, exact in zip(tell(instants=instants)["instants"], expected, strict=True):
+        # 2^29 us times 2^-28, half of the last bit of the drift's inverse
+        assert abs((told - exact + (1 << 29)) % (1 << 30) - (1 << 29)) < 1 + 2

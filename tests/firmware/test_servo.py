@@ -11,6 +11,7 @@ from guidearm_protocol import messages as wire
 ENABLE: list[Step] = [["enable", 0], ["run", 100]]
 BRAKE_TICKS = 60
 ENABLE_TICKS = 90  # brake test, brake
+SLICES = 8  # ticks from one look at what changes slowly to the next
 FOLLOWING_LIMIT_COUNTS = 0.05 / 360 * 409600
 
 
@@ -243,7 +244,7 @@ def test_silence_in_motion_is_a_controlled_stop_and_a_latched_fault() -> None:
     assert fault_of(trace) == wire.LINK_TIMEOUT
     silent = len(trace["STATE"]) - 1500
     reaction = trace.first("STATE", wire.FAULT_REACTION_ACTIVE)
-    assert reaction - silent in (500, 501)
+    assert 500 <= reaction - silent <= 500 + SLICES
     assert trace["PULL_LINE"][reaction:].min() == 1
     assert trace["PULL_LINE"][:reaction].max() == 0
 
@@ -295,8 +296,8 @@ def test_a_blocked_joint_faults_and_cuts_torque_instead_of_pushing_on() -> None:
     reaction = trace.first("STATE", wire.FAULT_REACTION_ACTIVE)
     off = reaction + int(np.flatnonzero(trace["BRIDGE"][reaction:] == 0)[0])
     limit = 409600 / 360 * 256
-    assert abs(trace["ERROR"][reaction - 1]) <= limit < abs(trace["ERROR"][reaction])
-    assert trace["ERROR"][: off].max() <= 2 * limit + 1 < trace["ERROR"][off]
+    assert abs(trace["ERROR"][reaction - 2]) <= limit < abs(trace["ERROR"][reaction - 1])
+    assert trace["ERROR"][:off].max() <= 2 * limit + 1 < trace["ERROR"][off]
 
 
 def test_soft_limit() -> None:
@@ -304,7 +305,7 @@ def test_soft_limit() -> None:
     trace = play(moving(0, 1800), parameter_values={"upper_trip": trip})
     assert fault_of(trace) == wire.SOFT_LIMIT
     reaction = trace.first("STATE", wire.FAULT_REACTION_ACTIVE)
-    assert trace["POSITION"][reaction - 1] <= trip < trace["POSITION"][reaction]
+    assert trace["POSITION"][reaction - 2] <= trip < trace["POSITION"][reaction - 1]
 
 
 def test_encoders_that_contradict_each_other_cut_torque_at_once() -> None:
@@ -312,7 +313,8 @@ def test_encoders_that_contradict_each_other_cut_torque_at_once() -> None:
     assert fault_of(trace) == wire.ENCODERS_DISAGREE
     fault = trace.first("FAULT", wire.ENCODERS_DISAGREE)
     assert trace["BRIDGE"][fault - 1 : fault + 1].tolist() == [1, 0]
-    assert len(trace["STATE"]) - 100 <= fault < len(trace["STATE"]) - 92
+    happened = len(trace["STATE"]) - 100
+    assert happened <= fault <= happened + SLICES + 3  # read, compared, judged, latched
 
 
 def test_over_speed_cuts_torque_at_once() -> None:
@@ -321,9 +323,9 @@ def test_over_speed_cuts_torque_at_once() -> None:
         parameter_values={"over_speed": 2560, "following_error": 4096},
     )
     assert fault_of(trace) == wire.OVER_SPEED
-    fault = trace.first("FAULT", wire.OVER_SPEED)
-    assert trace["BRIDGE"][fault - 1 : fault + 1].tolist() == [1, 0]
-    assert abs(trace["SPEED"][fault]) > 2560
+    found = trace.first("FAULT", wire.OVER_SPEED) - 1
+    assert trace["BRIDGE"][found - 1 : found + 1].tolist() == [1, 0]
+    assert abs(trace["SPEED"][found - 1]) <= 2560 < abs(trace["SPEED"][found])
 
 
 @pytest.mark.parametrize("ticks", range(85, 93))

@@ -256,7 +256,7 @@ RESET = """        session.poll()
             board.boot_count |= 0x100
             drive = Drive(Storage(board))
             session = Session(board, drive, VERSION)
-            board.start(drive.state, drive.ring, servo.tick)
+            board.start(drive.state, servo.tick, supervise)
 """
 
 

@@ -239,8 +239,8 @@ from handover import *
 at = Situations(Joint())
 s = at.joint.state
 def report():
-    return s[servo.STATE], s[servo.FAULT]
-print(json.dumps(Operation(at.dry, (report,)).sweep(7)))
+    return s[servo.NOW], s[servo.CURRENT]
+print(json.dumps(Operation(at.moving, (report,)).sweep(7)))
 """
 
 

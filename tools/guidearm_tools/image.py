@@ -24,7 +24,6 @@ FIRMWARE_FILES: tuple[str, ...] = (
     "joint/identity.py",
     "joint/link.py",
     "joint/parameters.py",
-    "joint/recorder.py",
     "joint/segments.py",
     "joint/servo.py",
     "joint/session.py",

@@ -61,15 +61,15 @@ class Board:
     def start(
         self,
         state: "array[int]",
-        ring: "array[int]",
-        tick: "Callable[[array[int], array[int]], object]",
+        tick: "Callable[..., object]",
+        supervise: object,
     ) -> None:
-        """Begin the timer interrupt: once a millisecond, `tick(state, ring)`."""
+        """Begin the timer interrupt: once a millisecond, `tick(state, supervise)`."""
         rp2_interrupt.prime(state)
         micropython.kbd_intr(-1)  # a stray Ctrl-C from USB stops no joint
         rp2_interrupt.own[rp2_interrupt.ALIVE] = rp2_watchdog.MAIN_LOOP_TICKS
         rp2_watchdog.start()
-        self._clock.start(rp2_interrupt.handler(state, ring, tick))
+        self._clock.start(rp2_interrupt.handler(state, tick, supervise))
 
     def wait(self) -> None:
         """Idle until received bytes may be there."""

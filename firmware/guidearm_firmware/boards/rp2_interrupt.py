@@ -78,8 +78,7 @@ DOUBT = const(27)  # ticks since the output encoder gave a good angle
 SETTLING = const(28)  # frames that bring no angle, after its error was cleared
 NEXT_SLOW = const(29)  # what to convert until the next tick
 STATE = const(30)  # address of the servo's state
-RING = const(31)
-WORDS = const(32)
+WORDS = const(31)
 
 DOUBT_TICKS = const(8)
 _RX_EMPTY = const(0x100)
@@ -139,8 +138,8 @@ def prime(state: "array[int]") -> None:
 
 def handler(
     state: "array[int]",
-    ring: "array[int]",
-    tick: "Callable[[array[int], array[int]], object]",
+    tick: "Callable[..., object]",
+    supervise: object,
 ) -> "Callable[[object], object]":
     """Return what serves the tick's interrupt.
 
@@ -149,7 +148,6 @@ def handler(
     """
     address = uctypes.addressof(own)
     own[STATE] = uctypes.addressof(state)
-    own[RING] = uctypes.addressof(ring)
 
     @micropython.viper
     def handle(machine: object) -> object:
@@ -227,7 +225,7 @@ def handler(
             pass
         s[_CURRENT] = (converter[1] - w[CURRENT_ZERO]) * w[CURRENT_SCALE] >> 12
 
-        tick(w[STATE], w[RING])  # pyright: ignore[reportArgumentType]
+        tick(w[STATE], supervise)  # pyright: ignore[reportArgumentType]
 
         # ---- duty as the level of one half-bridge, and what may be on until the next tick
         duty = s[_DUTY]

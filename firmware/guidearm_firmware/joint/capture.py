@@ -1,14 +1,19 @@
 """What a host may ask of the capture: set it up, see how far it is, read it in chunks.
 
-Runs in the main loop; `recorder` has the step in the tick and the memory. Set-up and reading touch
-nothing of the servo, so both may happen in mid-move.
+Runs in the main loop; `servo` has the words and the tick's part, a sample. Set-up and reading touch
+nothing else of the servo, so both may happen in mid-move.
 """
 
 import struct
 from array import array
 
+import micropython
+from micropython import const
+
 from guidearm_protocol import messages as wire
-from joint import frame, recorder, servo
+from joint import frame, servo
+
+_CHUNK_WORDS = const(60)  # the compiler folds constants of its own file only
 
 # the word of each of CAPTURE_SIGNALS
 WORDS = (
@@ -34,14 +39,11 @@ WORDS = (
 )
 if (
     len(WORDS) != len(wire.CAPTURE_SIGNALS)
-    or len(WORDS) > recorder.MOST_COLUMNS
-    or recorder.CAPTURE_WORDS != wire.CAPTURE_WORDS
-    or recorder.DATA != recorder.CHOSEN + recorder.MOST_COLUMNS
-    or recorder.MEMORY_WORDS != recorder.DATA + recorder.CAPTURE_WORDS
-    or servo.CAPTURE_PHASE != recorder.PHASE
-    or servo.RING_SLOTS * 8 != recorder.PHASE
+    or len(WORDS) > servo.MOST_COLUMNS
+    or servo.CAPTURE_WORDS != wire.CAPTURE_WORDS
+    or wire.CAPTURE_CHUNK_WORDS != _CHUNK_WORDS
 ):
-    raise ImportError("capture.py disagrees with recorder.py, servo.py or the message table")
+    raise ImportError("capture.py disagrees with servo.py or the message table")
 
 _STATE_FIELDS = wire.reply_fields(wire.CAPTURE_STATE) or ()
 _STATE_FORMAT = wire.body_format(_STATE_FIELDS)
@@ -49,13 +51,38 @@ _STATE_BYTES = wire.body_size(_STATE_FIELDS)
 _READ_BYTES = wire.body_size(wire.reply_fields(wire.CAPTURE_READ) or ())
 
 
-class Capture:
-    """The capture behind the segments in the ring's array."""
+@micropython.viper
+def copy_words(samples: object, place: int, size: int, n: int, buffer: object, at: int) -> object:
+    """Write n words of the ring of samples, from a place in it on, as little-endian bytes.
 
-    def __init__(self, state: "array[int]", ring: "array[int]") -> None:
+    `size` is the ring's. Zeros fill up what a chunk has more.
+    """
+    r = ptr32(samples)
+    b = ptr8(buffer)
+    i = 0
+    while i < _CHUNK_WORDS:
+        word = 0
+        if i < n:
+            if place == size:
+                place = 0
+            word = r[place]
+            place += 1
+        b[at] = word & 0xFF
+        b[at + 1] = (word >> 8) & 0xFF
+        b[at + 2] = (word >> 16) & 0xFF
+        b[at + 3] = (word >> 24) & 0xFF
+        at += 4
+        i += 1
+
+
+class Capture:
+    """The capture behind the segments in the servo's array."""
+
+    def __init__(self, state: "array[int]") -> None:
         """Begin with nothing captured."""
         self._state = state
-        self._memory = ring
+        self._header = memoryview(state)[servo.CAPTURE : servo.SAMPLES]
+        self._samples = memoryview(state)[servo.SAMPLES :]
         self._number = 0
 
     def answer(self, message: int, request: bytearray, at: int, reply: bytearray, to: int) -> int:
@@ -74,7 +101,8 @@ class Capture:
 
     def _set_up(self, request: bytearray, at: int) -> bool:
         """Begin anew; with no signal, leave it switched off. False for values out of bounds."""
-        r = self._memory
+        s = self._state
+        h = self._header
         signals = frame.get_i32(request, at)
         divider = frame.get_u16(request, at + 4)
         samples = frame.get_u16(request, at + 6)
@@ -82,7 +110,7 @@ class Capture:
         kind = request[at + 10]
         watched = request[at + 11]
         level = frame.get_i32(request, at + 12)
-        if signals < 0 or signals >> len(WORDS) or kind > recorder.BECOMING:
+        if signals < 0 or signals >> len(WORDS) or kind > wire.CAPTURE_BECOMING:
             return False
         columns = 0
         for signal in range(len(WORDS)):
@@ -91,36 +119,58 @@ class Capture:
             return False
         if level < -0x3FFFFFFF:
             return False
-        if samples > recorder.CAPTURE_WORDS or samples * columns > recorder.CAPTURE_WORDS:
+        if samples > servo.CAPTURE_WORDS or samples * columns > servo.CAPTURE_WORDS:
             return False
-        r[recorder.PHASE] = recorder.OFF  # first: from here on the tick stays away
-        column = recorder.CHOSEN
+        s[servo.CAPTURING] = 0  # first: from here on the tick stays away
+        column = servo.C_CHOSEN
         for signal in range(len(WORDS)):
             if signals >> signal & 1:
-                r[column] = WORDS[signal]
+                h[column] = 4 * WORDS[signal]
                 column += 1
-        r[recorder.COLUMNS] = columns
-        r[recorder.DIVIDER] = divider
-        r[recorder.COUNTDOWN] = 0
-        r[recorder.SAMPLES] = samples
-        r[recorder.BEFORE] = before
-        r[recorder.AFTER] = samples - before
-        r[recorder.KIND] = kind
-        r[recorder.WATCHED] = WORDS[watched]
-        r[recorder.LEVEL] = level
-        r[recorder.PREVIOUS] = self._state[WORDS[watched]]
-        r[recorder.NEXT] = 0
-        r[recorder.COUNT] = 0
-        r[recorder.TRIGGER_TIME] = 0
-        r[recorder.LAST_TIME] = 0
+        begin = 4 * servo.SAMPLES
+        h[servo.C_PHASE] = wire.CAPTURE_WAITING if columns else wire.CAPTURE_OFF
+        h[servo.C_COLUMNS] = columns
+        h[servo.C_ROW] = 4 * columns
+        h[servo.C_DIVIDER] = divider
+        h[servo.C_COUNTDOWN] = 1
+        h[servo.C_NEXT] = begin
+        h[servo.C_END] = begin + 4 * columns * samples
+        h[servo.C_SAMPLES] = samples
+        h[servo.C_ROOM] = samples
+        h[servo.C_BEFORE] = before
+        h[servo.C_AFTER] = samples - before
+        value = s[WORDS[watched]]
+        if kind == wire.CAPTURE_AT_ONCE:
+            sense = 0
+            below = True
+        elif kind == wire.CAPTURE_RISING:
+            sense = 1
+            below = value < level
+        elif kind == wire.CAPTURE_FALLING:
+            sense = -1
+            below = value > level
+        else:
+            sense = 1
+            below = value != level
+        h[servo.C_WAITS] = 1
+        h[servo.C_WATCHED] = 4 * WORDS[watched]
+        h[servo.C_SENSE] = sense
+        h[servo.C_LEVEL] = level * sense
+        h[servo.C_EXACT] = kind == wire.CAPTURE_BECOMING
+        h[servo.C_BELOW] = below
+        h[servo.C_TRIGGER_TIME] = 0
+        h[servo.C_LAST_TIME] = 0
         self._number = (self._number + 1) & 0xFFFF
         if columns:
-            r[recorder.PHASE] = recorder.WAITING  # last: it is the tick's
+            s[servo.CAPTURING] = 1  # last: it is the tick's
         return True
 
     def _put_number(self, reply: bytearray, to: int) -> None:
         reply[to] = self._number & 0xFF
         reply[to + 1] = self._number >> 8
+
+    def _taken(self) -> int:
+        return self._header[servo.C_SAMPLES] - self._header[servo.C_ROOM]
 
     def _report(self, reply: bytearray, to: int) -> int:
         s = self._state
@@ -131,25 +181,32 @@ class Capture:
                 return to + _STATE_BYTES
 
     def _pack_state(self, reply: bytearray, to: int) -> None:
-        r = self._memory
+        h = self._header
         struct.pack_into(
             _STATE_FORMAT,
             reply,
             to,
-            r[recorder.PHASE],
+            h[servo.C_PHASE],
             self._number,
-            r[recorder.COUNT],
-            r[recorder.BEFORE],
-            r[recorder.TRIGGER_TIME],
-            r[recorder.LAST_TIME],
+            self._taken(),
+            h[servo.C_BEFORE],
+            h[servo.C_TRIGGER_TIME],
+            h[servo.C_LAST_TIME],
         )
 
     def _read(self, first: int, reply: bytearray, to: int) -> int:
-        r = self._memory
-        if r[recorder.PHASE] != recorder.COMPLETE:
+        h = self._header
+        if h[servo.C_PHASE] != wire.CAPTURE_COMPLETE:
             return -1
-        if first >= r[recorder.COUNT] * r[recorder.COLUMNS]:
+        columns = h[servo.C_COLUMNS]
+        size = h[servo.C_SAMPLES] * columns
+        words = self._taken() * columns
+        if first >= words:
             return -1
+        place = (h[servo.C_NEXT] >> 2) - servo.SAMPLES - words + first
+        if place < 0:
+            place += size
+        n = min(words - first, wire.CAPTURE_CHUNK_WORDS)
         self._put_number(reply, to)
-        recorder.copy_words(r, first, wire.CAPTURE_CHUNK_WORDS, reply, to + 2)
+        copy_words(self._samples, place, size, n, reply, to + 2)
         return to + _READ_BYTES

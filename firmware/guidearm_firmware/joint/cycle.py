@@ -33,18 +33,18 @@ _INPUTS = const(3)
 _CURRENT = const(4)
 _BRAKE = const(9)
 _PULL_LINE = const(10)
-_HEAD = const(17)
-_TAIL = const(18)
-_STATE = const(19)
-_MODE = const(20)
-_COUNTS = const(21)
+_HEAD = const(37)
+_TAIL = const(31)
+_STATE = const(38)
+_MODE = const(15)
+_COUNTS = const(18)
 _ERROR = const(24)
-_AUTHORISED = const(25)
-_HOMED = const(26)
-_CLOCK_SET = const(27)
-_TICKS = const(28)
-_FAULT = const(30)
-_P_COUNTS_PER_TURN = const(62)
+_AUTHORISED = const(39)
+_HOMED = const(40)
+_CLOCK_SET = const(41)
+_TICKS = const(16)
+_FAULT = const(42)
+_P_COUNTS_PER_TURN = const(74)
 _INPUT_STOP_LINE = const(1)
 _ARMED = const(2)
 _RUN = const(3)
@@ -111,7 +111,6 @@ def cycle(
     memory: int,
     link: int,
     state: object,
-    ring: object,
     queue: object,
     reply: int,
     offer: object,
@@ -151,7 +150,7 @@ def cycle(
         p = ptr8(int(f) + 14 + (rank << 3))
         q[_POSITION] = p[0] | p[1] << 8 | p[2] << 16 | p[3] << 24
         q[_VELOCITY] = p[4] | p[5] << 8 | p[6] << 16 | p[7] << 24
-        offer(state, ring, queue)  # pyright: ignore[reportCallIssue] viper knows no other type
+        offer(state, queue)  # pyright: ignore[reportCallIssue] viper knows no other type
     w[_REPLY_AT] = (w[_REPLY_AT] + rank * (f[8] | f[9] << 8)) & _TIME
 
     # ---- STATE, all of one tick: take it again if one came between two loads

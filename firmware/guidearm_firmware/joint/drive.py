@@ -4,7 +4,7 @@ from array import array
 
 from guidearm_protocol import messages as wire
 from guidearm_protocol import parameters
-from joint import recorder, segments, servo
+from joint import segments, servo
 from joint.capture import Capture
 
 TYPE_CHECKING = False
@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 
 class Drive:
-    """The servo's state and segment ring, and the commands that reach them from the main loop."""
+    """The servo's state, and the commands that reach it from the main loop."""
 
     def __init__(self, storage: "Storage") -> None:
         """Take the stored parameters; without valid ones a fault is latched."""
-        self.state = array("i", [0] * servo.STATE_WORDS)
+        self.state = servo.new_state()
         self.queue = array("i", [0] * segments.QUEUE_WORDS)
-        self.ring = array("i", [0] * recorder.MEMORY_WORDS)  # segments, and the capture behind
-        self.capture = Capture(self.state, self.ring)
+        self.capture = Capture(self.state)
         self.storage = storage
         values = storage.values
         self.parameters_valid = values is not None
@@ -122,17 +121,19 @@ class Drive:
         self.state[servo.ARGUMENT] = joint_us
         self.state[servo.ARGUMENT + 1] = host_us
         self.state[servo.ARGUMENT + 2] = drift
+        self.state[servo.ARGUMENT + 3] = segments.lag(drift)
         self.state[servo.COMMAND] = servo.SET_CLOCK
         return wire.REASON_NONE
 
     def start(self, host_us: int) -> None:
         """Arm the queued segments for an instant of the host's clock.
 
-        Dropped while another command waits for the tick, whose arguments these would replace.
+        Dropped while another command waits for the tick, whose arguments these would replace, and
+        while the clock is not set.
         """
         pending = self.state[servo.COMMAND]
-        if pending == 0 or pending == servo.START:
-            self.state[servo.ARGUMENT] = host_us
+        if self.state[servo.CLOCK_SET] and (pending == 0 or pending == servo.START):
+            self.state[servo.ARGUMENT] = segments.on_joint_clock(self.state, host_us)
             self.state[servo.COMMAND] = servo.START
 
     def cancel(self) -> None:

@@ -12,7 +12,11 @@ from micropython import const
 
 from guidearm_protocol import messages as wire
 from joint.servo import (
+    CLOCK_HOST,
+    CLOCK_JOINT,
+    CLOCK_LAG,
     HEAD,
+    LIFT,
     OPERATION_ENABLED,
     P_COUNTS_PER_TURN,
     P_OVER_SPEED,
@@ -21,34 +25,46 @@ from joint.servo import (
     SLOT_C1,
     SLOT_C2,
     SLOT_C3,
-    SLOT_DURATION,
+    SLOT_END,
     SLOT_END_SPEED,
+    SLOT_RATE,
     SLOT_START,
+    SLOT_US,
+    SLOTS,
     STATE,
     TAIL,
 )
 
 # the compiler folds constants of its own file only
-_HEAD = const(17)
-_TAIL = const(18)
-_STATE = const(19)
-_SET_POINT = const(22)
-_P_COUNTS_PER_TURN = const(62)
-_P_OVER_SPEED = const(70)
-_OPERATION_ENABLED = const(4)
+_SET_POINT = const(21)
+_LIFT = const(26)
+_TAIL = const(31)
+_HEAD = const(37)
+_STATE = const(38)
+_CLOCK_JOINT = const(51)
+_CLOCK_HOST = const(52)
+_CLOCK_LAG = const(54)
+_P_COUNTS_PER_TURN = const(74)
+_P_OVER_SPEED = const(82)
+_SLOTS = const(101)
 _SLOT_START = const(0)
 _SLOT_C1 = const(1)
 _SLOT_C2 = const(2)
 _SLOT_C3 = const(3)
-_SLOT_DURATION = const(4)
+_SLOT_END = const(4)
 _SLOT_END_SPEED = const(5)
+_SLOT_US = const(6)
+_SLOT_RATE = const(7)
 _RING_SLOTS = const(64)
+_OPERATION_ENABLED = const(4)
 if (
-    _HEAD, _TAIL, _STATE, _SET_POINT, _P_COUNTS_PER_TURN, _P_OVER_SPEED, _OPERATION_ENABLED,
-    _RING_SLOTS, _SLOT_START, _SLOT_C1, _SLOT_C2, _SLOT_C3, _SLOT_DURATION, _SLOT_END_SPEED,
+    _SET_POINT, _LIFT, _TAIL, _HEAD, _STATE, _CLOCK_JOINT, _CLOCK_HOST, _CLOCK_LAG,
+    _P_COUNTS_PER_TURN, _P_OVER_SPEED, _SLOTS, _SLOT_START, _SLOT_C1, _SLOT_C2, _SLOT_C3,
+    _SLOT_END, _SLOT_END_SPEED, _SLOT_US, _SLOT_RATE, _RING_SLOTS, _OPERATION_ENABLED,
 ) != (
-    HEAD, TAIL, STATE, SET_POINT, P_COUNTS_PER_TURN, P_OVER_SPEED, OPERATION_ENABLED,
-    RING_SLOTS, SLOT_START, SLOT_C1, SLOT_C2, SLOT_C3, SLOT_DURATION, SLOT_END_SPEED,
+    SET_POINT, LIFT, TAIL, HEAD, STATE, CLOCK_JOINT, CLOCK_HOST, CLOCK_LAG,
+    P_COUNTS_PER_TURN, P_OVER_SPEED, SLOTS, SLOT_START, SLOT_C1, SLOT_C2, SLOT_C3,
+    SLOT_END, SLOT_END_SPEED, SLOT_US, SLOT_RATE, RING_SLOTS, OPERATION_ENABLED,
 ):  # fmt: skip
     raise ImportError("segments.py disagrees with servo.py")
 
@@ -84,7 +100,7 @@ if (
 
 
 @micropython.viper
-def offer(state: int, ring: int, queue: int) -> int:
+def offer(state: int, queue: int) -> int:
     """Queue the segment that stands in the queue's words, if it is the next one and may be.
 
     An older number was queued already; a later one means that a frame was lost, and the number
@@ -95,15 +111,14 @@ def offer(state: int, ring: int, queue: int) -> int:
     """
     s = ptr32(state)
     q = ptr32(queue)
-    m = 0x20000000
-    m = m << 2
+    lift = s[_LIFT]
     if s[_STATE] != _OPERATION_ENABLED:
         return NOT_ENABLED
     number = q[NUMBER]
     if number != (q[NEWEST] + 1) & 0xFFFF:
         return NOT_NEXT
-    position = (q[POSITION] ^ m) - m
-    velocity = (q[VELOCITY] ^ m) - m
+    position = q[POSITION] << lift >> lift
+    velocity = q[VELOCITY] << lift >> lift
     duration = q[DURATION]
     refused = q[REFUSED]
     q[REFUSED] = 1
@@ -115,10 +130,10 @@ def offer(state: int, ring: int, queue: int) -> int:
         return OUTSIDE
     c16 = s[_P_COUNTS_PER_TURN] >> 4
     end = (position >> 12) * c16 + (((position & 0xFFF) * c16 + 0x800) >> 12)
-    set_point = (s[_SET_POINT] ^ m) - m
-    if position > (q[UPPER_LIMIT] ^ m) - m and end > ((set_point >> 8) + 1) << 8:
+    set_point = s[_SET_POINT] << lift >> lift
+    if position > q[UPPER_LIMIT] << lift >> lift and end > ((set_point >> 8) + 1) << 8:
         return OUTSIDE
-    if position < (q[LOWER_LIMIT] ^ m) - m and end < ((set_point >> 8) - 1) << 8:
+    if position < q[LOWER_LIMIT] << lift >> lift and end < ((set_point >> 8) - 1) << 8:
         return OUTSIDE
     head = s[_HEAD]
     tail = s[_TAIL]
@@ -135,10 +150,9 @@ def offer(state: int, ring: int, queue: int) -> int:
     start = set_point
     from_tangent = 0
     if head != tail:
-        last = ptr32(ring + (((head - 1) & (_RING_SLOTS - 1)) << 5))
-        start = ((last[_SLOT_C1] ^ m) - m) + ((last[_SLOT_C2] ^ m) - m) + ((last[_SLOT_C3] ^ m) - m)
-        start = ((last[_SLOT_START] ^ m) - m) + (start >> 4)
-        v = (last[_SLOT_END_SPEED] ^ m) - m
+        last = ptr32(state + 4 * _SLOTS + (((head - 1) & (_RING_SLOTS - 1)) << 5))
+        start = last[_SLOT_END] << lift >> lift
+        v = last[_SLOT_END_SPEED] << lift >> lift
         v = (v >> 12) * scaled + (((v & 0xFFF) * scaled) >> 12)
         v = v >> 3
         from_tangent = ((v >> 12) * c16 + (((v & 0xFFF) * c16) >> 12)) >> 4
@@ -150,13 +164,18 @@ def offer(state: int, ring: int, queue: int) -> int:
     limit = limit << 4
     if tangent > limit or tangent < 0 - limit:
         return TOO_FAST
-    slot = ptr32(ring + (head << 5))
+    slot = ptr32(state + 4 * _SLOTS + (head << 5))
     slot[_SLOT_START] = start
     slot[_SLOT_C1] = from_tangent
     slot[_SLOT_C2] = 3 * step - 2 * from_tangent - tangent
     slot[_SLOT_C3] = from_tangent + tangent - 2 * step
-    slot[_SLOT_DURATION] = duration
+    slot[_SLOT_END] = end
     slot[_SLOT_END_SPEED] = velocity
+    slot[_SLOT_US] = duration
+    # 2^31 / duration, of a dividend within 30 bits
+    rate = 0x3FFFFFFF // duration
+    rest = 0x3FFFFFFF - rate * duration + 1
+    slot[_SLOT_RATE] = (rate << 1) + (rest << 1) // duration
     s[_HEAD] = following  # last: from here on the tick may take it
     q[NEWEST] = number
     q[REFUSED] = 0
@@ -172,3 +191,23 @@ def counts_to_angle(counts: int, counts_per_turn: int) -> int:
     fine = rest // c16
     rest = (rest - fine * c16) << 6
     return (whole << 20) + (fine << 6) + rest // c16
+
+
+@micropython.viper
+def lag(drift: int) -> int:
+    """Return by how much a time is shorter on the joint's clock, 2^-28, of the drift, 2^-26.
+
+    Host over joint is 1 + d, so joint over host is 1 - (d - d^2). The drift is at most 2^14.
+    """
+    return (drift << 2) - (drift * drift >> 24)
+
+
+@micropython.viper
+def on_joint_clock(state: object, host_us: int) -> int:
+    """Return the joint's clock at an instant of the host's, at most 2^29 us from SET_CLOCK's."""
+    s = ptr32(state)
+    since = ((host_us - s[_CLOCK_HOST] + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+    # 2^29 times 2^15, split at 15 bits
+    shorter = s[_CLOCK_LAG] << s[_LIFT] >> s[_LIFT] >> 1
+    shorter = (since >> 15) * shorter + ((since & 0x7FFF) * shorter >> 15)
+    return (s[_CLOCK_JOINT] + since - (shorter >> 12)) & 0x3FFFFFFF

@@ -130,7 +130,7 @@ class Session:
         burst = memoryview(self._memory)[: frame.BURST_BYTES]
         memory, link_at = addressof(self._memory), addressof(words)
         reply_at, aside_at = self._reply_at, self._aside_at
-        state, ring = addressof(drive.state), addressof(drive.ring)
+        state = addressof(drive.state)
         queue = addressof(drive.queue)
         instant, late = link.REPLY_AT, wire.SLOT_GUARD_US // 2
         while True:
@@ -143,7 +143,7 @@ class Session:
                     break
                 verdict = judged(memory, link_at, state, reply_at, aside_at)
                 if verdict == _CYCLE:
-                    size = cycled(memory, link_at, state, ring, queue, aside_at, offer)
+                    size = cycled(memory, link_at, state, queue, aside_at, offer)
                     if size:
                         size = seal(crc, table, aside_at, size)
                         # a late reply would run into the next joint's slot

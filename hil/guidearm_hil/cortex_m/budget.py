@@ -24,6 +24,7 @@ TICKS = 10_000
 DROPPED = 0
 
 _NOMINAL = ("hold", "run")
+"""With whichever slice of what changes slowly; the rest counts with the worst path."""
 _WORST_CAPTURE = "capture of 19"
 """All signals there are; the bound of the worst path is for the usual six."""
 _TRANSACTION = "cycle of 3 joints with set-points"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, BinaryIO
 
-    Tick = Callable[["array[int]", "array[int]"], object]
+    Tick = Callable[..., object]
 
 # Microseconds on an RP2040 at 125 MHz, estimated from instruction counts: a frame for another joint
 # 65, a request of 38 bytes with its reply about 180.
@@ -55,7 +55,7 @@ FLAG_POWERED = 2
 FLAG_BRAKE_OPEN = 4
 
 
-def _no_tick(state: "array[int]", ring: "array[int]") -> object:
+def _no_tick(state: "array[int]", supervise: object) -> object:
     """Stand for the servo before it is started."""
 
 
@@ -84,8 +84,9 @@ class Board:
         self._runs: "list[tuple[int, bytes]]" = []
         self._sent = bytearray()
         self._jitter = int.from_bytes(self.unique_id[:2], "little")
-        self._state = self._ring = array("i", [0] * (_PULL_LINE + 1))
+        self._state = array("i", [0] * (_PULL_LINE + 1))
         self._tick: "Tick" = _no_tick
+        self._supervise: object = None
 
     def read_slot(self, slot: int, buffer: bytearray) -> None:
         """Fill buffer with the first bytes of storage slot 0 or 1."""
@@ -106,11 +107,11 @@ class Board:
         self._charge += us
         self._deaf_until = self._now + self._charge
 
-    def start(self, state: "array[int]", ring: "array[int]", tick: "Tick") -> None:
-        """Begin the servo's ticks on its state and ring."""
+    def start(self, state: "array[int]", tick: "Tick", supervise: object) -> None:
+        """Begin the servo's ticks on its state."""
         self._state = state
-        self._ring = ring
         self._tick = tick
+        self._supervise = supervise
 
     def wait(self) -> None:
         """Let simulated time pass until the main loop finds received bytes."""
@@ -167,7 +168,7 @@ class Board:
         while self._tick_at <= until:
             plant.advance(self._plant, self._state, plant.SINE)
             if self._tick_at >= self._deaf_until:
-                self._tick(self._state, self._ring)
+                self._tick(self._state, self._supervise)
             self._tick_at += _TICK_US
 
     def _exchange(self) -> None:

@@ -25,6 +25,7 @@ from joint.drive import Drive
 from joint.segments import DURATION, NEWEST, NUMBER, POSITION, QUEUED, VELOCITY, offer
 from joint.session import Session
 from joint.storage import Storage
+from joint.supervisor import supervise
 
 QUEUE = 48
 PLANT = 1000  # added to a word of the plant
@@ -40,8 +41,10 @@ class Player:
         self.board.program_slot(0, stored, len(stored))
         self.drive = Drive(Storage(self.board))
         self.state = self.drive.state
-        self.state_at, self.ring_at = addressof(self.state), addressof(self.drive.ring)
-        self.queue_at = addressof(self.drive.queue)
+        words = memoryview(self.state)
+        # all but the one that tells the interpreter's word size
+        self.servo_words = (words[: servo.LIFT], words[servo.LIFT + 1 : servo.STATE_WORDS])
+        self.state_at, self.queue_at = addressof(self.state), addressof(self.drive.queue)
         self.plant = array("i", script["plant"])
         self.board.state = self.state
         self.session = Session(self.board, self.drive, (1, 2, 3))
@@ -64,7 +67,9 @@ class Player:
         if self.digest:
             for tick in range(ticks):
                 self._ticks(1, alive, rows, tick * len(self.words))
-                self.crc = binascii.crc32(self.plant, binascii.crc32(self.state, self.crc))
+                for words in self.servo_words:
+                    self.crc = binascii.crc32(words, self.crc)
+                self.crc = binascii.crc32(self.plant, self.crc)
         else:
             micropython.heap_lock()
             try:
@@ -85,10 +90,10 @@ class Player:
                 queue[POSITION] = self.move[index]
                 queue[VELOCITY] = self.move[index + 1]
                 queue[DURATION] = self.move[index + 2]
-                if offer(self.state_at, self.ring_at, self.queue_at) == QUEUED:
+                if offer(self.state_at, self.queue_at) == QUEUED:
                     self.offered += 1
             plant.advance(self.plant, s, plant.SINE)
-            servo.tick(s, self.drive.ring)
+            servo.tick(s, supervise)
             for word in self.words:
                 rows[at] = s[word] if word < PLANT else self.plant[word - PLANT]
                 at += 1
@@ -164,7 +169,7 @@ class Player:
 
     def slot(self, index: int) -> list:
         """Return a slot of the ring."""
-        return list(self.drive.ring[8 * index : 8 * index + 8])
+        return list(self.state[servo.SLOTS + 8 * index : servo.SLOTS + 8 * index + 8])
 
     def late(self, us: int) -> None:
         """Have the main loop come to a frame so long after the last tick."""
@@ -187,7 +192,7 @@ def told(script: dict) -> dict:
         "answers": answers,
         "rows": [list(player.rows[i : i + width]) for i in range(0, len(player.rows), width)],
         "crc": player.crc,
-        "state": list(player.state),
+        "state": [word for words in player.servo_words for word in words],
     }
 
 

@@ -1,9 +1,9 @@
-"""Runs on MicroPython: captures of made-up states, in memory between guard words.
+"""Runs on MicroPython: captures of made-up states by the tick, in memory between guard words.
 
 Argument: a JSON file with `cases`: [signals, divider, samples, before, trigger, signal, level,
-numbers], every word of a state following from one number. Output: the word of each signal; for each
-case phase, samples taken, how many before the trigger, its time, the words read in chunks; and
-whether all guards held. All ticks run with the heap locked.
+numbers], every word of a state following from one number, torque off. Output: the word of each
+signal; for each case phase, samples taken, how many before the trigger, its time, the words read in
+chunks; and whether all guards held. All ticks run with the heap locked.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -16,32 +16,38 @@ from array import array
 import micropython
 
 from guidearm_protocol import messages as wire
-from joint import recorder, servo
+from joint import servo
 from joint.capture import WORDS, Capture
 
 GUARD = 64
 PATTERN = 0x2BADBEEF
 
-arena = array("i", [PATTERN] * (recorder.MEMORY_WORDS + 2 * GUARD))
-memory = memoryview(arena)[GUARD:-GUARD]
-state = array("i", [0] * servo.STATE_WORDS)
+arena = array("i", [PATTERN] * (servo.MEMORY_WORDS + 2 * GUARD))
+state = memoryview(arena)[GUARD:-GUARD]
 reply = bytearray(b"\xa5" * 256)
-capture = Capture(state, memory)
-for index in range(recorder.MEMORY_WORDS):
-    memory[index] = 0
+capture = Capture(state)
+state[:] = servo.new_state()
+KEPT = (servo.LIFT, servo.CAPTURING)
 
 
 def fill(number: int) -> None:
-    """Make all words of the state from one number, as the test does."""
+    """Make the words of the state from one number, as the test does; the motor does not move."""
     for word in range(servo.STATE_WORDS):
-        state[word] = number * (word + 1) - 1000 * (word % 3)
+        if word not in KEPT:
+            state[word] = number * (word + 1) - 1000 * (word % 3)
+    state[servo.MODE] = servo.OFF
+    state[servo.LAST_MOTOR] = state[servo.MOTOR]
+    state[servo.OBSERVER] = state[servo.SPEED]
+
+
+def supervise(where: int) -> None:
+    """Leave the state as it is made."""
 
 
 def ticks(states: list) -> None:
     for number in states:
         fill(number)
-        if memory[servo.CAPTURE_PHASE] & 1:
-            recorder.record(state, memory)
+        servo.tick(state, supervise)
 
 
 def report() -> list:
@@ -62,8 +68,8 @@ def play(case: list) -> list:
         micropython.heap_unlock()
     told = report()
     words = []
-    if told[0] == recorder.COMPLETE:
-        total = told[2] * memory[recorder.COLUMNS]
+    if told[0] == wire.CAPTURE_COMPLETE:
+        total = told[2] * state[servo.CAPTURE + servo.C_COLUMNS]
         while len(words) < total:
             request = struct.pack("<H", len(words))
             end = capture.answer(wire.CAPTURE_READ, request, 0, reply, 8)

@@ -56,7 +56,7 @@ class Board:
         self._last = self.line
         self.now = 1000
 
-    def start(self, state: "array[int]", ring: "array[int]", tick: object) -> None:
+    def start(self, state: "array[int]", tick: object, supervise: object) -> None:
         """Have the caller run the ticks."""
 
     def step(self, state: "array[int]") -> None:

@@ -65,11 +65,11 @@ def _empty() -> int:
     return _difference(_before, _after)
 
 
-def calling(function, state, ring) -> int:
+def calling(function, a, b) -> int:
     """Return the instructions of a call with two arguments, the call included."""
     read, after = now, _after
     read(_before)
-    function(state, ring)
+    function(a, b)
     read(after)
     return _difference(_before, _after) - OVERHEAD
 
@@ -106,15 +106,6 @@ def calling_six(function, a, b, c, d, e, f) -> int:
     read, after = now, _after
     read(_before)
     function(a, b, c, d, e, f)
-    read(after)
-    return _difference(_before, _after) - OVERHEAD
-
-
-def calling_seven(function, a, b, c, d, e, f, g) -> int:
-    """Return the instructions of a call with seven arguments, the call included."""
-    read, after = now, _after
-    read(_before)
-    function(a, b, c, d, e, f, g)
     read(after)
     return _difference(_before, _after) - OVERHEAD
 
@@ -163,10 +154,10 @@ def _untouched(bottom: int, words: int, pattern: int) -> int:
     return i
 
 
-def stack_of(function, state, ring) -> int:
+def stack_of(function, a, b) -> int:
     """Return the bytes of stack that a call with two arguments takes under its caller's."""
     top = _paint(STACK_WORDS, _PATTERN)
-    function(state, ring)
+    function(a, b)
     return 4 * (STACK_WORDS - _untouched(top - 4 * STACK_WORDS, STACK_WORDS, _PATTERN))
 
 

@@ -9,7 +9,8 @@ import board as stub
 from guidearm_protocol import messages as wire
 from guidearm_protocol import parameters
 from interrupting import Operation, Situation, attach
-from joint import recorder, segments, servo
+from joint import segments, servo
+from joint.supervisor import supervise
 from joint_in_memory import SEGMENT_US, Joint
 
 GAIN = 1  # a parameter that may change in mid-move
@@ -37,10 +38,10 @@ class Situations:
         while joint.state[servo.MODE] != servo.RUN:
             joint.tick()
         self.moving = Situation(joint)
-        joint.request(wire.CAPTURE_SETUP, capture_body(recorder.AT_ONCE))
+        joint.request(wire.CAPTURE_SETUP, capture_body(wire.CAPTURE_AT_ONCE))
         self.capturing = Situation(joint)
         joint.run("")
-        joint.request(wire.CAPTURE_SETUP, capture_body(recorder.AT_ONCE, 0))
+        joint.request(wire.CAPTURE_SETUP, capture_body(wire.CAPTURE_AT_ONCE, 0))
         self.dry = self._queue_runs_dry()
         joint.brake("")
         joint.tick()
@@ -69,7 +70,7 @@ class Situations:
         while s[servo.STATE] != servo.SWITCHED_ON or s[servo.MODE] != servo.OFF:
             joint.board.step(s)
             s[servo.LAST_FRAME] = heard
-            servo.tick(s, joint.ring)
+            servo.tick(joint.address, supervise)
         s[servo.LAST_FRAME] = joint.board.now
         return Situation(joint)
 
@@ -84,8 +85,11 @@ def offering(at: Situation, queue: bool = True) -> Operation:
     joint = at.joint
     at.restore()
     state, words, offer = joint.state, joint.drive.queue, segments.offer
-    addresses = addressof(state), addressof(joint.ring), addressof(words)
-    speed = state[servo.END_SPEED] if state[servo.HEAD] != state[servo.TAIL] else 0
+    addresses = joint.address, addressof(words)
+    speed = 0
+    if state[servo.HEAD] != state[servo.TAIL]:
+        last = (state[servo.HEAD] - 1) & (servo.RING_SLOTS - 1)
+        speed = state[servo.SLOTS + 8 * last + servo.SLOT_END_SPEED]
     position = joint.angle() + speed * SEGMENT_US // 1000000 + 100
     number = (words[segments.NEWEST] + 1) & 0xFFFF
 
@@ -104,7 +108,7 @@ def offering(at: Situation, queue: bool = True) -> Operation:
 def setting_up_capture(at: Situation) -> object:
     """Return what sets a capture up."""
     answer = at.joint.drive.capture.answer
-    request = bytearray(capture_body(recorder.RISING))
+    request = bytearray(capture_body(wire.CAPTURE_RISING))
     reply = bytearray(8)
     return lambda: answer(wire.CAPTURE_SETUP, request, 0, reply, 0)
 

@@ -17,11 +17,12 @@ import micropython
 import mps2
 from micropython import const
 
-from joint import recorder, segments, servo
+from joint import segments, servo
+from joint.supervisor import supervise
 from joint_in_memory import Joint
 
 _INPUTS = const(7)  # words of the state that a board writes before a tick
-_RING_WORDS = recorder.DATA  # segments, and the capture's header
+_WORDS = servo.SAMPLES  # the servo's, its segments, and the capture's header
 _COUNT = const(40)  # instructions
 
 # words of `_cell`
@@ -35,15 +36,17 @@ AFTER = 2
 
 _cell = array("i", [0, 0, 0])
 _inputs = array("i", [0] * (2 * _INPUTS))
-_state = _ring = array("i")
+_state = array("i")
+_address = 0  # of the joint's state
 _tick = servo.tick
+_supervise = supervise
 
 
 def attach(joint: Joint) -> None:
     """Have the interrupt tick this joint."""
-    global _state, _ring
+    global _state, _address
     _state = joint.state
-    _ring = joint.ring
+    _address = joint.address
     mps2.timer.irq(_interrupt, hard=True)
 
 
@@ -61,7 +64,7 @@ def _interrupt(_: object) -> object:
         s[i] = given[first + i]
         i += 1
     cell[_TICK] += 1
-    _tick(_state, _ring)
+    _tick(_address, _supervise)
 
 
 @micropython.asm_thumb
@@ -114,17 +117,15 @@ class Words:
 
     def __init__(self, joint: Joint) -> None:
         """Copy the words of a joint as it is now."""
-        self._state, self._ring = joint.state, joint.ring
+        self._state = joint.state
         self._parameters, self._queue = joint.drive.parameters, joint.drive.queue
-        self._kept_state = array("i", joint.state)
-        self._kept_ring = array("i", joint.ring[:_RING_WORDS])
+        self._kept_state = array("i", joint.state[:_WORDS])
         self._kept_parameters = array("i", joint.drive.parameters)
         self._kept_queue = array("i", joint.drive.queue)
 
     def restore(self) -> None:
         """Have the joint be as it was."""
-        _copy(self._kept_state, self._state, servo.STATE_WORDS)
-        _copy(self._kept_ring, self._ring, _RING_WORDS)
+        _copy(self._kept_state, self._state, _WORDS)
         _copy(self._kept_parameters, self._parameters, len(self._parameters))
         _copy(self._kept_queue, self._queue, segments.NEWEST + 1)
 
@@ -135,13 +136,11 @@ class Words:
         """
         if not queue:
             self._state[servo.HEAD] = self._kept_state[servo.HEAD]
-            self._state[servo.END_SPEED] = self._kept_state[servo.END_SPEED]
-        i = _alike(self._kept_state, self._state, servo.STATE_WORDS)
-        if i < servo.STATE_WORDS:
+            for i in range(servo.SLOTS, servo.CAPTURE):
+                self._state[i] = self._kept_state[i]
+        i = _alike(self._kept_state, self._state, _WORDS)
+        if i < _WORDS:
             return "state[%d] is %d, not %d" % (i, self._state[i], self._kept_state[i])
-        i = _alike(self._kept_ring, self._ring, _RING_WORDS)
-        if queue and i < _RING_WORDS:
-            return "ring[%d] is %d, not %d" % (i, self._ring[i], self._kept_ring[i])
         i = _alike(self._kept_parameters, self._parameters, len(self._parameters))
         if i < len(self._parameters):
             return "parameter %d is %d" % (i, self._parameters[i])

@@ -12,7 +12,8 @@ from uctypes import addressof
 import board as stub
 import clock
 from guidearm_protocol import messages as wire
-from joint import frame, recorder, segments, servo
+from joint import frame, segments, servo
+from joint.supervisor import supervise
 
 HOST_NONCE = 7
 SEGMENT_US = 10000
@@ -36,7 +37,7 @@ class Joint:
         self.heap = gc.mem_alloc() - before
         self._poll = self.session.poll
         self.state = self.drive.state
-        self.ring = self.drive.ring
+        self.address = addressof(self.state)  # as boards hand the state to the tick
         self.sequence = 0
         self.cycles = 0
         self.samples = {}
@@ -108,16 +109,12 @@ class Joint:
     def tick(self, name: str = "") -> int:
         """Run the next tick; file its instructions under a name."""
         self.board.step(self.state)
-        spent = clock.calling(servo.tick, self.state, self.ring)
+        spent = clock.calling(servo.tick, self.address, supervise)
         if name:
             self.samples.setdefault(name, []).append(spent)
         return spent
 
-    def looks(self) -> bool:
-        """Tell whether the next tick is one of every eighth, with the supervisor."""
-        return (self.state[servo.TICKS] + 1) & 7 == 0
-
-    def enable(self) -> None:
+    def enable(self, kind: str = "") -> None:
         """Identify, set the clock, and enable; the brake's sequence runs its course."""
         self.tick()
         self.tick()
@@ -127,17 +124,17 @@ class Joint:
         self.tick()
         self.request(wire.ENABLE, b"\0")
         for _ in range(200):
-            self.tick("brake's sequence")
+            self.tick("brake's sequence" + kind)
             if self.state[servo.STATE] == servo.OPERATION_ENABLED:
                 return
         raise RuntimeError("not enabled: fault %d" % self.state[servo.FAULT])
 
-    def start(self) -> None:
+    def start(self, kind: str = "") -> None:
         """Start the queued segments in 20 ms."""
         self.frame(wire.BROADCAST, wire.START, struct.pack("<I", self.board.now + 20000))
         self.poll()
         while self.state[servo.MODE] != servo.RUN:
-            self.tick("armed" if not self.looks() else "")
+            self.tick("armed" + kind)
 
     def go(self, segments_ahead: int, end_at_rest: bool) -> None:
         """Queue a move at a steady speed from rest."""
@@ -153,13 +150,10 @@ class Joint:
         s = self.state
         while s[servo.MODE] == servo.RUN:
             tail = s[servo.TAIL]
-            looked = self.looks()
             spent = self.tick()
             name = "run"
             if s[servo.TAIL] != tail:
                 name += ", segment fetch"
-            if looked:
-                name += ", eighth tick"
             if s[servo.MODE] != servo.RUN:
                 name += ", " + ("end of move" if s[servo.MODE] == servo.HOLD else "underrun")
             self.samples.setdefault(name + kind, []).append(spent)
@@ -169,15 +163,13 @@ class Joint:
         s = self.state
         while s[servo.MODE] != servo.OFF:
             name = "ramp" if s[servo.SEQUENCE] == 0 else "brake closing"
-            if self.looks():
-                name += ", eighth tick"
             self.tick(name + kind)
 
     def capture(self, signals: int, divider: int = 1) -> None:
         """Capture so many signals, waiting for a trigger that does not come."""
-        samples = recorder.CAPTURE_WORDS // signals
+        samples = servo.CAPTURE_WORDS // signals
         mask = (1 << signals) - 1
         self.request(
             wire.CAPTURE_SETUP,
-            struct.pack("<IHHHBBi", mask, divider, samples, 10, recorder.RISING, 0, 0x3FFFFFFF),
+            struct.pack("<IHHHBBi", mask, divider, samples, 10, wire.CAPTURE_RISING, 0, 0x3FFFFFFF),
         )

@@ -11,6 +11,7 @@ import board as stub
 import clock
 from guidearm_protocol import messages as wire
 from joint import cycle, frame, link, segments, servo
+from joint.supervisor import supervise
 from joint_in_memory import HOST_NONCE, Joint
 
 CAPTURED = 6  # signals
@@ -20,33 +21,33 @@ TRANSACTIONS = 5  # of each kind; the dearest counts
 def _ticks(joint: Joint) -> None:
     """Walk through the drive's states, with and without a capture."""
     for _ in range(16):
-        joint.tick("off" if not joint.looks() else "off, eighth tick")
+        joint.tick("off")
     joint.enable()
     for kind, signals in (("", 0), (", capture of 6", CAPTURED), (", capture of 19", 19)):
         if signals:
             joint.capture(signals)
         for _ in range(16):
-            joint.tick("hold" + (", eighth tick" if joint.looks() else "") + kind)
+            joint.tick("hold" + kind)
         joint.go(12, True)
-        joint.start()
+        joint.start(kind)
         joint.run(kind)
         # a stop in mid-move
         joint.go(12, True)
-        joint.start()
+        joint.start(kind)
         for _ in range(47):
             joint.tick()
         joint.request(wire.STOP)
         joint.tick("stop arrives" + kind)
         joint.brake(kind)
-        joint.enable()
-        # the queue runs dry: fetch, ramp and a latched fault in one tick
+        joint.enable(kind)
+        # the queue runs dry
         joint.go(5, False)
-        joint.start()
+        joint.start(kind)
         joint.run(kind)
         joint.brake(kind)
         joint.request(wire.RESET_FAULT)
         joint.tick()
-        joint.enable()
+        joint.enable(kind)
 
 
 def _ticks_allocated(joint: Joint) -> int:
@@ -57,13 +58,13 @@ def _ticks_allocated(joint: Joint) -> int:
     while joint.state[servo.MODE] == servo.RUN:
         joint.board.step(joint.state)
         before = micropython.mem_total()
-        servo.tick(joint.state, joint.ring)
+        servo.tick(joint.address, supervise)
         total += micropython.mem_total() - before
     return total
 
 
 @micropython.viper
-def _nothing(state: object, ring: object) -> object:
+def _nothing(state: ptr32, supervise: object) -> object:
     """Do what the tick does when there is nothing to do."""
 
 
@@ -131,18 +132,18 @@ def _pieces(joint: Joint) -> dict:
     crc, table = frame.CRC_START, frame.CRC_TABLE_AT
     n = joint.frame(wire.BROADCAST, wire.CYCLE, joint.cycle_body(3, joint.angle(), 0))
     pieces["this board's read"] = clock.calling(board.read, memory, words)
-    state, ring, queue = addressof(drive.state), addressof(drive.ring), addressof(drive.queue)
+    state, queue = addressof(drive.state), addressof(drive.queue)
     memory, words, reply_at, aside_at = [addressof(a) for a in (memory, words, reply, aside)]
     pieces["next_frame"] = clock.calling_six(frame.next_frame, crc, table, 0, n, memory, words)
     pieces["judge"] = clock.calling_five(link.judge, memory, words, state, reply_at, aside_at)
-    pieces["cycle"] = clock.calling_seven(
-        cycle.cycle, memory, words, state, ring, queue, aside_at, segments.offer
+    pieces["cycle"] = clock.calling_six(
+        cycle.cycle, memory, words, state, queue, aside_at, segments.offer
     )
     pieces["seal_frame"] = clock.calling_four(frame.seal_frame, crc, table, aside_at, 29)
     pieces["this board's write"] = clock.calling_four(board.write, aside, 35, 0, 0)
     pieces["poll of nothing"] = clock.calling_none(joint._poll)
     drive.queue[segments.NUMBER] += 1
-    pieces["offer"] = clock.calling_three(segments.offer, state, ring, queue)
+    pieces["offer"] = clock.calling(segments.offer, state, queue)
     return pieces
 
 
@@ -151,7 +152,7 @@ def all_of_it() -> None:
     joint = Joint()
     answer = {"processor": clock.processor(), "heap": joint.heap}
     _ticks(joint)
-    joint.samples["a call of nothing"] = [clock.calling(_nothing, joint.state, joint.ring)]
+    joint.samples["a call of nothing"] = [clock.calling(_nothing, joint.address, supervise)]
     answer["ticks"] = {
         name: {"least": min(spent), "most": max(spent), "count": len(spent)}
         for name, spent in joint.samples.items()
@@ -163,7 +164,7 @@ def all_of_it() -> None:
     answer["pieces"] = _pieces(joint)
     stack = answer["stack"] = {}
     joint.board.step(joint.state)
-    stack["tick"] = clock.stack_of(servo.tick, joint.state, joint.ring)
+    stack["tick"] = clock.stack_of(servo.tick, joint.address, supervise)
     joint.frame(wire.BROADCAST, wire.CYCLE, joint.cycle_body(3, joint.angle(), 0))
     stack["poll"] = clock.stack_of_none(joint._poll)
     joint.frame(wire.BROADCAST, wire.CYCLE, joint.cycle_body(3, joint.angle(), 0))

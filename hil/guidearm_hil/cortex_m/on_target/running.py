@@ -21,6 +21,7 @@ import board as stub
 import clock
 from guidearm_protocol import messages as wire
 from joint import servo
+from joint.supervisor import supervise
 from joint_in_memory import HOST_NONCE, Joint
 
 _MILLISECOND = const(1736)  # counts of 40 instructions: 125 MHz at 1.8 cycles an instruction
@@ -43,17 +44,23 @@ _MOTOR = const(1)
 _OUTPUT = const(2)
 _INPUTS = const(3)
 _BRAKE = const(9)
-_POSITION = const(21)
-_SET_POINT = const(22)
-_P_COUNTS_PER_TURN = const(62)
+_POSITION = const(18)
+_SET_POINT = const(21)
+_P_COUNTS_PER_TURN = const(74)
+if (servo.NOW, servo.MOTOR, servo.OUTPUT, servo.INPUTS, servo.BRAKE, servo.POSITION) != (
+    _NOW, _MOTOR, _OUTPUT, _INPUTS, _BRAKE, _POSITION,
+) or (servo.SET_POINT, servo.P_COUNTS_PER_TURN) != (_SET_POINT, _P_COUNTS_PER_TURN):  # fmt: skip
+    raise ImportError("running.py disagrees with servo.py")
 
 # words of `_seen`
 _LEAST = const(0)  # counts from the timer's expiry to the interrupt's first line
 _MOST = const(1)
 
 _seen = array("i", [0, 0])
-_state = _ring = array("i", [0] * servo.STATE_WORDS)
+_state = array("i", [0] * servo.STATE_WORDS)
+_address = 0  # of the joint's state
 _tick = servo.tick
+_supervise = supervise
 
 
 @micropython.viper
@@ -75,7 +82,7 @@ def _interrupt(_: object) -> object:
         position = (((s[_SET_POINT] ^ m) - m) >> 8) - _LAG
         s[_MOTOR] += position - s[_POSITION]
         s[_OUTPUT] = (position // (s[_P_COUNTS_PER_TURN] >> 14)) & 16383
-    _tick(_state, _ring)
+    _tick(_address, _supervise)
 
 
 @micropython.viper
@@ -126,11 +133,11 @@ class Running:
 
     def __init__(self, hard: bool = True) -> None:
         """Enable one. Ticks of a soft interrupt come when the interpreter finds time."""
-        global _state, _ring
+        global _state, _address
         self.joint = Joint(BusBoard())
         self.joint.enable()
         _state = self.joint.state
-        _ring = self.joint.ring
+        _address = self.joint.address
         self._traffic = _traffic(self.joint)
         self._forward = 1
         self._nonce = HOST_NONCE
