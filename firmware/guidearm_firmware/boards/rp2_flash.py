@@ -12,11 +12,12 @@ import struct
 import machine
 import rp2
 import uctypes
+from micropython import const
 
 import rp2_chip as chip
 
-SECTOR = 4096
-_PAGE = 256
+SECTOR = const(4096)
+_PAGE = const(256)
 _SLOTS = 2
 _BOOTS = 2  # block after the slots
 _BLOCKS = 3
