@@ -4,7 +4,6 @@ Runs in the main loop; `servo` has the words and the tick's part, a sample. Set-
 nothing else of the servo, so both may happen in mid-move.
 """
 
-import struct
 from array import array
 
 import micropython
@@ -12,6 +11,7 @@ from micropython import const
 
 from guidearm_protocol import messages as wire
 from joint import frame, servo
+from joint.frame import put_i32, put_u16
 
 _CHUNK_WORDS = const(60)  # the compiler folds constants of its own file only
 
@@ -46,8 +46,9 @@ if (
     raise ImportError("capture.py disagrees with servo.py or the message table")
 
 _STATE_FIELDS = wire.reply_fields(wire.CAPTURE_STATE) or ()
-_STATE_FORMAT = wire.body_format(_STATE_FIELDS)
 _STATE_BYTES = wire.body_size(_STATE_FIELDS)
+if wire.body_format(_STATE_FIELDS) != "<BHHHII":
+    raise ImportError("capture.py disagrees with the message table")
 _READ_BYTES = wire.body_size(wire.reply_fields(wire.CAPTURE_READ) or ())
 
 
@@ -86,12 +87,10 @@ class Capture:
         self._number = 0
 
     def answer(self, message: int, request: bytearray, at: int, reply: bytearray, to: int) -> int:
-        """Carry a CAPTURE message out, its body at request[at:]; return the end of the reply.
+        """Carry a SETUP or READ out, its body at request[at:]; return the end of the reply.
 
         The reply's fields go to reply[to:]. Returns -1 for values out of bounds.
         """
-        if message == wire.CAPTURE_STATE:
-            return self._report(reply, to)
         if message == wire.CAPTURE_READ:
             return self._read(frame.get_u16(request, at), reply, to)
         if not self._set_up(request, at):
@@ -172,7 +171,8 @@ class Capture:
     def _taken(self) -> int:
         return self._header[servo.C_SAMPLES] - self._header[servo.C_ROOM]
 
-    def _report(self, reply: bytearray, to: int) -> int:
+    def report(self, reply: bytearray, to: int) -> int:
+        """Put the fields of a CAPTURE_STATE reply at reply[to:]; return their end."""
         s = self._state
         while True:
             ticks = s[servo.TICKS]
@@ -182,17 +182,12 @@ class Capture:
 
     def _pack_state(self, reply: bytearray, to: int) -> None:
         h = self._header
-        struct.pack_into(
-            _STATE_FORMAT,
-            reply,
-            to,
-            h[servo.C_PHASE],
-            self._number,
-            self._taken(),
-            h[servo.C_BEFORE],
-            h[servo.C_TRIGGER_TIME],
-            h[servo.C_LAST_TIME],
-        )
+        reply[to] = h[servo.C_PHASE]
+        self._put_number(reply, to + 1)
+        put_u16(reply, to + 3, self._taken())
+        put_u16(reply, to + 5, h[servo.C_BEFORE])
+        put_i32(reply, to + 7, h[servo.C_TRIGGER_TIME])
+        put_i32(reply, to + 11, h[servo.C_LAST_TIME])
 
     def _read(self, first: int, reply: bytearray, to: int) -> int:
         h = self._header

@@ -292,11 +292,11 @@ class Session:
         return _PLAIN + 9
 
     def _counters(self, at: int) -> int:
-        at = _FIELDS
-        for word in _COUNTS:
-            put_i32(self._reply, at, self._link[word])
-            at += 4
-        put_i32(self._reply, at, self.drive.state[servo.TICKS])
+        index = 0
+        while index < len(_COUNTS):
+            put_i32(self._reply, _FIELDS + 4 * index, self._link[_COUNTS[index]])
+            index += 1
+        put_i32(self._reply, _FIELDS + 24, self.drive.state[servo.TICKS])
         return _PLAIN + 28
 
     def _fault(self, at: int) -> int:
@@ -309,22 +309,27 @@ class Session:
 
     def _pack_fault(self, s: "array[int]") -> None:
         reply = self._reply
-        turn = s[servo.P_COUNTS_PER_TURN]
         reply[_FIELDS] = s[servo.FAULT]
         reply[_FIELDS + 1] = s[servo.FAULT_STATE_BEFORE]
         put_i32(reply, _FIELDS + 2, s[servo.FAULT_TIME])
-        put_i32(reply, _FIELDS + 6, segments.counts_to_angle(s[servo.FAULT_POSITION], turn))
+        put_i32(reply, _FIELDS + 6, self._angle(s[servo.FAULT_POSITION]))
         put_i32(reply, _FIELDS + 10, s[servo.FAULT_ERROR] >> 8)
-        put_i32(reply, _FIELDS + 14, speed_to_angle(s[servo.FAULT_SPEED], turn))
+        put_i32(reply, _FIELDS + 14, self._speed(s[servo.FAULT_SPEED]))
         put_u16(reply, _FIELDS + 18, clamp16(s[servo.FAULT_CURRENT]))
         put_u16(reply, _FIELDS + 20, self.drive.queue[segments.NEWEST])
         put_i32(reply, _FIELDS + 22, s[servo.FAULT_LATE])
+
+    def _angle(self, counts: int) -> int:
+        return segments.counts_to_angle(counts, self.drive.state[servo.P_COUNTS_PER_TURN])
+
+    def _speed(self, speed: int) -> int:
+        return speed_to_angle(speed, self.drive.state[servo.P_COUNTS_PER_TURN])
 
     def _capture_setup(self, at: int) -> int:
         return self._captured(wire.CAPTURE_SETUP, at)
 
     def _capture_state(self, at: int) -> int:
-        return self._captured(wire.CAPTURE_STATE, at)
+        return self.drive.capture.report(self._reply, _FIELDS) - 1
 
     def _capture_read(self, at: int) -> int:
         return self._captured(wire.CAPTURE_READ, at)

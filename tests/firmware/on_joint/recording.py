@@ -51,7 +51,7 @@ def ticks(states: list) -> None:
 
 
 def report() -> list:
-    end = capture.answer(wire.CAPTURE_STATE, reply, 0, reply, 8)
+    end = capture.report(reply, 8)
     assert end == 8 + struct.calcsize("<BHHHII")
     return list(struct.unpack_from("<BHHHII", reply, 8))
 
