@@ -73,7 +73,7 @@ def noted():
     s[22] = 0
     return found
 
-b.start(s, notes, tick)
+b.start(s, tick, notes)
 own[ALIVE] = 1 << 29  # the prompt is no main loop
 time.sleep_ms(3)
 """
@@ -479,7 +479,7 @@ def test_temperature_and_supply(bench: Bench, celsius: float, volts: float) -> N
 def test_slow_inputs_are_there_at_the_first_tick() -> None:
     with Bench() as bench:
         bench.analog(temperature=40.0, supply=20.0)
-        bench.run(START.split("b.start(")[0] + "b.start(s, notes, tick)\nfirst = s[5], s[6]")
+        bench.run(START.split("b.start(")[0] + "b.start(s, tick, notes)\nfirst = s[5], s[6]")
         bench.run("own[ALIVE] = 1 << 29")
         temperature, supply = ast.literal_eval(bench.run("print(first)"))
     assert abs(temperature - 400) <= 2 and abs(supply - 20000) <= 15
