@@ -9,7 +9,7 @@ from guidearm.errors import SilentBusError
 from guidearm.geometry import Array
 from guidearm.kinematics import load_arm
 from guidearm.link import DEFAULT_BAUD, Connection, find_baud, open_port
-from guidearm.motion import Segments, hermite_segments, joint_move
+from guidearm.motion import Course, course, joint_move
 
 
 def connect(url: str, arm: str | Path | JointModel = "guide6", baud: int = DEFAULT_BAUD) -> Robot:
@@ -29,8 +29,8 @@ def robot_on(connection: Connection, model: JointModel, url: str = "") -> Robot:
     If nobody answers at the port's baud rate, others are tried.
     """
 
-    def plan_move(start: Array, goal: Array, speed: float) -> Segments:
-        return hermite_segments(joint_move(start, goal, model, speed))
+    def plan_move(start: Array, goal: Array, speed: float) -> Course:
+        return course(joint_move(start, goal, model, speed), model, speed)
 
     served: Holder | None = None
     try:

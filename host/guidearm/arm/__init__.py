@@ -7,13 +7,15 @@ from guidearm.arm.holder import Holder, HolderClient, attach
 from guidearm.arm.identify import Identity
 from guidearm.arm.joint_model import JointModel
 from guidearm.arm.robot import MovePlanner, Robot
+from guidearm.arm.segments import Course, Segments
 from guidearm.arm.state import ArmState, JointState
-from guidearm.arm.streaming import MoveRecord, Segments
+from guidearm.arm.streaming import MoveRecord
 
 __all__ = [
     "ArmState",
     "Capture",
     "CaptureSetup",
+    "Course",
     "FaultReport",
     "Holder",
     "HolderClient",

@@ -1,8 +1,8 @@
 """A second shell's way to the arm: the process that holds the port answers on a local socket.
 
 One request per connection, one line of JSON each way: `{"request": "state"}`, `"stop"`, `"link"`,
-or `"capture ..."` with one exchange of a capture. The holder has no thread of its own;
-it looks at its socket in each cycle.
+`"feed SHARE"`, or `"capture ..."` with one exchange of a capture. The holder has no thread of its
+own; it looks at its socket in each cycle.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from guidearm.errors import GuideArmError, PortError, PortInUseError
 STATE = "state"
 STOP = "stop"
 LINK = "link"
+FEED = "feed"  # then the share
 CAPTURE = "capture"  # then joint, message and body in hex: one exchange of a capture
-REQUESTS = (STATE, STOP, LINK, CAPTURE)
+REQUESTS = (STATE, STOP, LINK, FEED, CAPTURE)
 PATIENCE_S = 5.0  # a client's, longer than any stop takes
 MAX_REQUEST_BYTES = 256
 MAX_CLIENTS = 8
@@ -149,6 +150,10 @@ class HolderClient:
     def link(self) -> dict[str, Any]:
         """Return `joints`: for each, what `Balance.as_dict` gives of the holder's session."""
         return self._ask(LINK)
+
+    def feed(self, share: float) -> dict[str, Any]:
+        """Have the move that runs go on at a share of its speed, 0..1; returns the arm's state."""
+        return self._ask(f"{FEED} {share!r}")
 
     def capture(self, joint: int, message: int, content: bytes) -> dict[str, Any]:
         """Have one exchange of a capture made; returns what `serve_capture` gives."""

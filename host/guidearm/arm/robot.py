@@ -14,6 +14,7 @@ from guidearm.arm import faults, holder, streaming
 from guidearm.arm.capture_link import serve_capture
 from guidearm.arm.identify import Identity, identify, identify_joints, silent_text
 from guidearm.arm.joint_model import JointModel
+from guidearm.arm.segments import Course, Segments
 from guidearm.arm.state import ArmState, JointState, joint_state
 from guidearm.errors import (
     ArmDescriptionError,
@@ -50,6 +51,7 @@ ENABLE_TIMEOUT_S = 1.0
 HOME_TIMEOUT_S = 120.0  # two turns at 10 deg/s, and then some
 REST_TIMEOUT_S = 3.0
 STOP_PERIOD_S = 0.05  # STOP is repeated until every joint has obeyed
+FOLLOW_AHEAD = 8  # segments on the joints: 80 ms
 RESET_ROUNDS = 3  # a joint that still stops refuses, and may pull the line once more
 
 OnState = Callable[[ArmState], None]
@@ -58,8 +60,8 @@ OnState = Callable[[ArmState], None]
 class MovePlanner(Protocol):
     """Plans a move of all joints from rest to rest; raises LimitError before anything moves."""
 
-    def __call__(self, start: Array, goal: Array, speed: float) -> streaming.Segments:
-        """Return segments from `start` (n,) rad to `goal` (n,) rad at a share of full speed."""
+    def __call__(self, start: Array, goal: Array, speed: float) -> Segments | Course:
+        """Return the move from `start` (n,) rad to `goal` (n,) rad at a share of full speed."""
         ...
 
 
@@ -91,6 +93,7 @@ class Robot:
         self._holder = served
         self._stop_asked = False
         self._motion_pending = False
+        self._move: streaming.Move | None = None
         self._silent: set[int] = set()
         self._restarted: set[int] = set()
         self._missed: dict[int, int] = {}
@@ -406,16 +409,17 @@ class Robot:
                 self.clock.sleep_until(min(until, state.time + REST_PERIOD_S))
 
     def execute(
-        self, segments: streaming.Segments, on_state: OnState | None = None
+        self, motion: Segments | Course, on_state: OnState | None = None
     ) -> streaming.MoveRecord:
-        """Run `segments` from the present set-point to their end and settle there.
+        """Run a motion from the present set-point to its end and settle there.
 
-        Enables again where that is authorised. Raises, with the arm at rest: LimitError or
+        A course can be changed on its way by `retarget` and `feed`, from `on_state` or from another
+        shell. Enables again where that is authorised. Raises, with the arm at rest: LimitError or
         MotionError before anything moved; JointFaultError, SilentJointError, StoppedError in
         mid-move.
         """
         state = self.resume()
-        return streaming.run(self, state, segments, on_state)
+        return self._run(state, streaming.Move(self, motion, on_state))
 
     def move_joints(
         self, q: ArrayLike, speed: float = 1.0, on_state: OnState | None = None
@@ -424,11 +428,79 @@ class Robot:
 
         Raises LimitError before anything moves, and whatever `execute` raises.
         """
-        goal = np.asarray(q, dtype=np.float64)
-        if goal.shape != (len(self.numbers),) or not np.isfinite(goal).all():
-            raise MotionError(f"a joint position is {len(self.numbers)} finite angles in rad")
+        goal = self._posture(q)
         state = self.resume()
         return self.execute(self._plan_move(state.q_demand, goal, speed), on_state)
+
+    def follow(
+        self,
+        goal: Callable[[ArmState], ArrayLike | None],
+        speed: float = 1.0,
+        at_least_s: float = 0.0,
+        ahead: int = FOLLOW_AHEAD,
+    ) -> streaming.MoveRecord:
+        """Follow a goal that changes, until there is none; then end at the last one and settle.
+
+        `goal` is asked in every cycle, for joint positions (n,) rad; None ends it. Each is gone to
+        as soon as the joints' limits allow and in no less than `at_least_s`, and left for the next
+        one wherever the joints then are. `ahead` is how many segments of 10 ms the joints hold: a
+        goal takes that long to have an effect, and the host may be late by no more.
+
+        Raises what `execute` raises, for a goal out of range too: the arm then stops.
+        """
+        state = self.resume()
+        first = goal(state)
+        wanted = first is not None
+        latest = state.q_demand if first is None else self._posture(first)
+
+        def ask(state: ArmState) -> None:
+            nonlocal latest, wanted
+            asked = goal(state) if wanted else None
+            if asked is None:
+                wanted = False
+                return
+            posture = self._posture(asked)
+            if not np.array_equal(posture, latest):
+                move.retarget(posture, at_least_s)
+                latest = posture
+
+        motion = self._plan_move(state.q_demand, latest, speed)
+        move = streaming.Move(self, motion, ask, ahead, stay=lambda: wanted)
+        return self._run(state, move)
+
+    def retarget(self, q: ArrayLike, at_least_s: float = 0.0) -> None:
+        """Have the move that runs go to q (n,) rad instead, without a step and without a stop.
+
+        Takes effect behind the segments that the joints have already. Raises LimitError or
+        MotionError, and the move goes on as it was: the goal cannot be reached, or nothing moves.
+        """
+        self._running().retarget(self._posture(q), at_least_s)
+
+    def feed(self, share: float) -> None:
+        """Have the move that runs go on at a share of its speed, 0.01 to 1, on the same path.
+
+        With 0 it stops on its path, torque on, and waits for another share. Takes effect behind the
+        segments that the joints have already. Raises MotionError, and the move goes on as it was.
+        """
+        self._running().feed(share)
+
+    def _run(self, state: ArmState, move: streaming.Move) -> streaming.MoveRecord:
+        self._move = move
+        try:
+            return streaming.run(self, state, move)
+        finally:
+            self._move = None
+
+    def _running(self) -> streaming.Move:
+        if self._move is None:
+            raise MotionError("nothing moves that could be changed")
+        return self._move
+
+    def _posture(self, q: ArrayLike) -> Array:
+        posture = np.asarray(q, dtype=np.float64)
+        if posture.shape != (len(self.numbers),) or not np.isfinite(posture).all():
+            raise MotionError(f"a joint position is {len(self.numbers)} finite angles in rad")
+        return posture
 
     # ---- waiting
 
@@ -466,6 +538,11 @@ class Robot:
             try:
                 return {"joints": [balance.as_dict() for balance in self.balances()]}
             except LinkError as error:
+                return {"error": str(error)}  # the asking shell's trouble, not the move's
+        if request.startswith(holder.FEED):
+            try:
+                self.feed(float(request.partition(" ")[2]))
+            except (MotionError, ValueError) as error:
                 return {"error": str(error)}  # the asking shell's trouble, not the move's
         if request.startswith(holder.CAPTURE):
             return serve_capture(self, request)

@@ -3,18 +3,27 @@
 The joints execute by their own clocks, brought to the host's time beforehand; the host only has
 to keep their queues from running empty. What a joint reports as its newest segment is the
 acknowledgement: the next segment sent is always the first that the slowest joint has not got.
+What no joint has got may still be replaced; the motion then goes on differently from there.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from guidearm.arm.segments import (
+    SHORTEST_SEGMENT_US,
+    Course,
+    Segments,
+    check_start,
+    wire_points,
+    wire_rest,
+)
 from guidearm.arm.state import RAD_PER_UNIT, ArmState, JointState
 from guidearm.errors import LimitError, MotionError
 from guidearm.geometry import Array
@@ -34,40 +43,10 @@ STUCK_CYCLES = 50  # without a segment taken
 SETTLED_COUNTS = 2
 SETTLED_CYCLES = 3
 SETTLE_TIMEOUT_S = 1.0
-START_TOLERANCE_RAD = 1e-4
-SHORTEST_SEGMENT_US = 1000
-LONGEST_MOVE = 30_000  # segments: numbers are 16 bits and compared by sign
+PAUSE_PERIOD_S = 0.02  # of cycles while stopped at feed 0
 ALIGN_CHUNK = 32
 
 _NUMBERS = 1 << 16
-
-
-class Segments(Protocol):
-    """Cubic Hermite segments of one motion from rest to rest.
-
-    `start` (m,) rad; end `position` (n, m) rad, end `velocity` (n, m) rad/s and `duration_us`
-    (n,) of each; the last velocity is zero.
-    """
-
-    @property
-    def start(self) -> Array:
-        """Where the first segment begins, at rest."""
-        ...
-
-    @property
-    def duration_us(self) -> NDArray[np.int64]:
-        """Durations."""
-        ...
-
-    @property
-    def position(self) -> Array:
-        """End positions."""
-        ...
-
-    @property
-    def velocity(self) -> Array:
-        """End velocities."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,86 +68,25 @@ class MoveRecord:
     following_error: Array
 
 
-def run(
-    robot: Robot,
-    state: ArmState,
-    segments: Segments,
-    on_state: Callable[[ArmState], None] | None = None,
-) -> MoveRecord:
-    """Run `segments` on an enabled robot whose latest state is `state`; see `Robot.execute`."""
-    points = wire_points(segments, robot)
-    _check_start(state, segments)
+def run(robot: Robot, state: ArmState, move: Move) -> MoveRecord:
+    """Run a move on an enabled robot whose latest state is `state`; see `Robot.execute`."""
+    check_start(state, move.segments)
     with robot.guarded():
-        move = _Move(robot, points, on_state)
-        if not points:
+        if move.is_empty:
             return MoveRecord(state.time, state.time, state.time, 0, 0, 0.0, np.zeros(len(state.q)))
         move.align()
-        move.synchronise()
-        move.prefill()
-        start = move.start()
-        end = start + float(np.sum(segments.duration_us)) * 1e-6
-        move.feed_to_the_end(end)
-        settled = move.settle(np.asarray(segments.position[-1], dtype=np.float64))
+        start = move.run_leg()
+        while move.has_more():
+            move.run_leg()
+        settled = move.settle()
         return MoveRecord(
-            start, end, settled, len(points), move.sent_again, move.lead_s, move.following_error
-        )
-
-
-# ---- from rad to the wire
-
-
-def wire_points(segments: Segments, robot: Robot) -> list[SegmentPoint]:
-    """Return the segments in wire units, numbered from 0.
-
-    Raises LimitError naming joint and angle outside the arm's range, MotionError for segments
-    that no joint could take.
-    """
-    count = len(segments.duration_us)
-    joints = len(robot.numbers)
-    if segments.position.shape != (count, joints) or segments.velocity.shape != (count, joints):
-        raise MotionError(f"segments are not those of {joints} joints")
-    if count > LONGEST_MOVE:
-        raise MotionError(f"a move of {count} segments is longer than {LONGEST_MOVE}: split it")
-    if not (np.isfinite(segments.position).all() and np.isfinite(segments.velocity).all()):
-        raise MotionError("a segment is not finite")
-    durations = np.asarray(segments.duration_us)
-    if np.any((durations < SHORTEST_SEGMENT_US) | (durations > messages.MAX_SEGMENT_US)):
-        raise MotionError(
-            f"segments last {durations.min()}..{durations.max()} us, not "
-            f"{SHORTEST_SEGMENT_US}..{messages.MAX_SEGMENT_US}"
-        )
-    if count and np.any(segments.velocity[-1] != 0):
-        raise MotionError("a move has to end at rest")
-    lower, upper = robot.model.lower, robot.model.upper
-    outside = (segments.position < lower) | (segments.position > upper)
-    if outside.any():
-        row, joint = (int(i) for i in np.argwhere(outside)[0])
-        raise LimitError(
-            f"joint {robot.numbers[joint]} would go to "
-            f"{math.degrees(segments.position[row, joint]):.2f} deg, outside "
-            f"{math.degrees(lower[joint]):.0f}..{math.degrees(upper[joint]):.0f}"
-        )
-    fastest = messages.SET_POINT[1][4] * RAD_PER_UNIT
-    if np.any(np.abs(segments.velocity) > fastest):
-        joint = int(np.argmax(np.max(np.abs(segments.velocity), axis=0)))
-        raise LimitError(f"joint {robot.numbers[joint]} would move faster than {fastest:.1f} rad/s")
-    positions = np.rint(segments.position / RAD_PER_UNIT).astype(np.int64).tolist()
-    velocities = np.rint(segments.velocity / RAD_PER_UNIT).astype(np.int64).tolist()
-    return [
-        SegmentPoint(number, int(duration), tuple(zip(row, speeds, strict=True)))
-        for number, (duration, row, speeds) in enumerate(
-            zip(segments.duration_us, positions, velocities, strict=True)
-        )
-    ]
-
-
-def _check_start(state: ArmState, segments: Segments) -> None:
-    gap = np.abs(segments.start - state.q_demand)
-    if np.any(gap > START_TOLERANCE_RAD):
-        joint = int(np.argmax(gap))
-        raise MotionError(
-            f"the move starts {math.degrees(gap[joint]):.3f} deg from where joint "
-            f"{state.joints[joint].number} stands: plan it from the present state"
+            start,
+            move.end,
+            settled,
+            move.sent,
+            move.sent_again,
+            move.lead_s,
+            move.following_error,
         )
 
 
@@ -180,23 +98,89 @@ def _ahead(number: int, of: int) -> int:
 # ---- one move
 
 
-class _Move:
+class Move:
+    """Segments on their way to the joints, and what may replace those that are not there yet.
+
+    A leg runs from rest to rest. What comes to be known when all of it is on the joints, or after
+    a stop at feed 0, is the next leg. `ahead` is how many segments are kept on the joints; as long
+    as `stay` says so, a leg that has come to rest goes on resting.
+    """
+
     def __init__(
         self,
         robot: Robot,
-        points: list[SegmentPoint],
-        on_state: Callable[[ArmState], None] | None,
+        motion: Segments | Course,
+        on_state: Callable[[ArmState], None] | None = None,
+        ahead: int = QUEUE_AHEAD,
+        stay: Callable[[], bool] | None = None,
     ) -> None:
+        """Check the segments; raises LimitError or MotionError for what no joint could take."""
         self.robot = robot
         self.clock = robot.clock
-        self.points = points
         self.on_state = on_state
-        self.base = 0  # number of the newest segment before this move, on every joint
-        self.sent = 0
+        self.segments = motion.segments if isinstance(motion, Course) else motion
+        self.sent = 0  # segments on every joint
         self.sent_again = 0
-        self.lead_s = 0.0
+        self.end = 0.0
+        self.lead_s = math.inf
         self.following_error = np.zeros(len(robot.numbers))
+        self._ahead_count = ahead
+        self._stay = stay
+        self._course = motion if isinstance(motion, Course) else None
+        self._course_first = 0  # number in this move of the course's first segment
+        self._queue: deque[SegmentPoint] = deque()  # of this leg; what no joint lacks is gone
+        self._tried = False  # the first of the queue was sent, some joint may have it
+        self._next_leg = wire_points(self.segments, robot)
+        self._rest = wire_rest(self.segments)
+        self._paused = False
+        self._base = 0  # number of the newest segment before this move, on every joint
+        self._leg_s = 0.0  # duration of what all joints have of this leg
         self._stuck = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self._next_leg and self._stay is None
+
+    # ---- changes, asked for from `on_state` or another shell
+
+    def retarget(self, goal: Array, at_least_s: float = 0.0) -> None:
+        """Go to another goal (m,) rad, from the first segment on that no joint has yet.
+
+        Raises LimitError or MotionError, and the move goes on as it was.
+        """
+        self._change(lambda course, first: course.retargeted(first, goal, at_least_s))
+
+    def feed(self, share: float) -> None:
+        """Go on at a share of the speed, 0.01 to 1; at 0 stop and wait for another.
+
+        Raises MotionError, and the move goes on as it was.
+        """
+        left = len(self._queue) > self._tried or bool(self._next_leg) or self._paused
+        self._change(lambda course, first: course.at_feed(first, share))
+        self._paused = share == 0.0 and left
+
+    def _change(self, change: Callable[[Course, int], Course]) -> None:
+        if self._course is None:
+            raise MotionError("this motion cannot be changed on its way: stop it")
+        first = self.sent + self._tried
+        course = change(self._course, first - self._course_first)
+        points = wire_points(course.segments, self.robot)
+        self._course, self._course_first = course, first
+        if len(self._queue) > self._tried:
+            while len(self._queue) > self._tried:
+                self._queue.pop()
+            self._queue.extend(points)
+        else:
+            self._next_leg = points
+        self._rest = wire_rest(course.segments)
+
+    def has_more(self) -> bool:
+        """Whether another leg follows; after a stop at feed 0 wait until it is fed again."""
+        while self._paused:
+            state = self._cycle()
+            self._wait_until(state.time + PAUSE_PERIOD_S)
+        return bool(self._next_leg)
 
     def _cycle(self, segment: SegmentPoint | None = None) -> ArmState:
         state = self.robot.cycle(segment)
@@ -240,7 +224,7 @@ class _Move:
             lagging = [joint for joint in joints if joint.segment != newest]
             queued = any(joint.depth for joint in joints)
             if not lagging and not queued:
-                self.base = newest
+                self._base = newest
                 return
             for joint in lagging:
                 self._advance(joint, newest)
@@ -273,10 +257,22 @@ class _Move:
                 },
             )
 
-    def prefill(self) -> None:
-        """Queue the first segments on every joint."""
-        while self.sent < min(QUEUE_AHEAD, len(self.points)):
+    def run_leg(self) -> float:
+        """Run one leg; returns the instant at which it started (s)."""
+        self._queue.extend(self._next_leg)
+        self._next_leg = []
+        self._leg_s = 0.0
+        self.synchronise()
+        first = self.sent
+        while self.sent - first < self._ahead_count and self._has_segment():
             self._feed()
+        if self.sent == first:
+            self.end = self.robot.state.time  # it was called off before it began
+            return self.end
+        start = self.start()
+        self._feed_to_the_end(start)
+        self.end = start + self._leg_s
+        return start
 
     def start(self) -> float:
         """Start all joints at one instant, which is returned (s)."""
@@ -291,7 +287,7 @@ class _Move:
             waiting = [joint for joint in state.joints if not joint.armed]
             fresh = all(joint.instant == state.time for joint in state.joints)
             if not waiting and fresh:
-                self.lead_s = instant - self.clock.now()
+                self.lead_s = min(self.lead_s, instant - self.clock.now())
                 return master_instant(instant)
             if self.clock.now() > instant - START_MARGIN_S - self.robot.slack_s:
                 break
@@ -307,33 +303,39 @@ class _Move:
 
     # ---- during
 
+    def _has_segment(self) -> bool:
+        """Whether there is a segment to send: one that rests, if the leg is not to end yet."""
+        if len(self._queue) <= self._tried and self._stay is not None and self._stay():
+            self._queue.append(self._rest)
+        return bool(self._queue)
+
     def _feed(self) -> ArmState:
-        """Send the next segment, if there is one, and learn what the joints have."""
-        index = self.sent
-        segment = None
-        if index < len(self.points):
-            point = self.points[index]
-            number = (self.base + 1 + index) % _NUMBERS
-            segment = SegmentPoint(number, point.duration_us, point.set_points)
-        state = self._cycle(segment)
-        have = min(_ahead(joint.segment, self.base) for joint in state.joints)
+        """Send the next segment, and learn whether the joints have it."""
+        point, newest = self._queue[0], (self._base + self.sent) % _NUMBERS
+        number = (newest + 1) % _NUMBERS
+        self._tried = True
+        state = self._cycle(SegmentPoint(number, point.duration_us, point.set_points))
         refusing = [j for j in state.joints if j.flags & messages.FLAG_SEGMENT_REFUSED]
         if refusing:
-            raise self._limit(refusing[0], index)
-        self._stuck = 0 if have > index or segment is None else self._stuck + 1
-        if have <= index and segment is not None:
-            self.sent_again += 1
+            raise self._limit(refusing[0], point)
+        if all(_ahead(joint.segment, newest) > 0 for joint in state.joints):
+            self._queue.popleft()
+            self._tried = False
+            self._leg_s += point.duration_us * 1e-6
+            self.sent += 1
+            self._stuck = 0
+            return state
+        self.sent_again += 1
+        self._stuck += 1
         if self._stuck > STUCK_CYCLES:
-            slow = min(state.joints, key=lambda joint: _ahead(joint.segment, self.base))
-            raise self._give_up(f"joint {slow.number} does not take segment {index + 1}")
-        self.sent = have
+            slow = min(state.joints, key=lambda joint: _ahead(joint.segment, newest))
+            raise self._give_up(f"joint {slow.number} does not take segment {self.sent + 1}")
         return state
 
-    def _limit(self, joint: JointState, index: int) -> MotionError:
-        point = self.points[min(index, len(self.points) - 1)]
+    def _limit(self, joint: JointState, point: SegmentPoint) -> MotionError:
         position = point.set_points[self.robot.index(joint.number)][0]
         error = LimitError(
-            f"joint {joint.number} refuses segment {index + 1} to "
+            f"joint {joint.number} refuses segment {self.sent + 1} to "
             f"{math.degrees(position * RAD_PER_UNIT):.2f} deg: beyond its own limits of position "
             "or speed"
         )
@@ -344,37 +346,35 @@ class _Move:
         error = MotionError(text)
         return error if moving else self._refuse(error)
 
-    def feed_to_the_end(self, end: float) -> None:
+    def _feed_to_the_end(self, start: float) -> None:
         """Keep the queues filled until every joint has finished its last segment.
 
         A bus that slips on a busy computer may end late: patience lasts while the queues move on.
         """
         last: list[tuple[int, int]] = []
-        deadline = end + SETTLE_TIMEOUT_S
+        deadline = start + SETTLE_TIMEOUT_S
         while True:
-            state = self.robot.state
-            depth = max(joint.depth for joint in state.joints)
-            if self.sent < len(self.points) and depth < QUEUE_AHEAD:
-                state = self._feed()
-            else:
-                state = self._cycle()
-            done = self.sent >= len(self.points) and not any(j.depth for j in state.joints)
+            depth = max(joint.depth for joint in self.robot.state.joints)
+            more = self._has_segment()
+            state = self._feed() if more and depth < self._ahead_count else self._cycle()
+            done = not self._queue and not any(j.depth for j in state.joints)
             fresh = all(joint.instant == state.time for joint in state.joints)
             if done and fresh and not state.moving:
                 return
             progress = [(joint.segment, joint.depth) for joint in state.joints]
             if progress != last:
                 last = progress
-                deadline = max(deadline, self.clock.now() + SETTLE_TIMEOUT_S)
+                deadline = max(start + self._leg_s, self.clock.now()) + SETTLE_TIMEOUT_S
             if self.clock.now() > deadline:
                 busy = [joint.number for joint in state.joints if joint.depth or joint.moving]
                 raise MotionError(f"joint {', '.join(map(str, busy))} still runs after its plan")
-            full = max(joint.depth for joint in state.joints) >= QUEUE_AHEAD
-            if full or self.sent >= len(self.points):
+            full = max(joint.depth for joint in state.joints) >= self._ahead_count
+            if full or not self._queue:
                 self._wait_until(state.time + PERIOD_S)
 
-    def settle(self, goal: Array) -> float:
-        """Wait until every joint has settled at `goal` (m,) rad; return that instant (s)."""
+    def settle(self) -> float:
+        """Wait until every joint has settled where the last leg ended; return that instant (s)."""
+        goal = np.array([position for position, _ in self._rest.set_points]) * RAD_PER_UNIT
         counts = np.array([identity.counts_per_turn for identity in self.robot.identities])
         # half a count for each of the two roundings on the way to and from the wire
         tolerance = (SETTLED_COUNTS + 1) * 2 * math.pi / counts

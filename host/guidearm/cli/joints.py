@@ -1,4 +1,4 @@
-"""Commands on the joints' drives: status, enable, disable, stop, reset-fault, home."""
+"""Commands on the joints' drives: status, enable, disable, feed, stop, reset-fault, home."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guidearm.cli.access import ask_holder, opened, patiently
 from guidearm.cli.link import show_link
 from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import remark, show_state, show_way_out
-from guidearm.errors import GuideArmError, SilentJointError
+from guidearm.errors import GuideArmError, RefusedError, SilentJointError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +104,22 @@ def stop(settings: Settings) -> None:
     joints = patiently(lambda: _stop(settings))
     remark("stopped; all joints are at rest")
     show_way_out(joints)
+
+
+@click.command()
+@click.argument("percent", type=click.FloatRange(0, 100))
+@with_settings
+def feed(settings: Settings, percent: float) -> None:
+    """Have the move that runs go on at a share of its speed.
+
+    At 0 it stops on its path, torque on, and waits for more. Asks the guidearm that moves the arm,
+    from another shell. For a stop with the brakes on use stop.
+    """
+    told = ask_holder(settings, lambda holder: holder.feed(percent * 1e-2))
+    if told is None:
+        raise RefusedError(f"nothing moves: no guidearm holds {settings.port}")
+    show_state(settings, told, held=True)
+    remark(f"feed {percent:g} %")
 
 
 def _stop(settings: Settings) -> list[dict[str, Any]]:

@@ -49,6 +49,7 @@ guidearm = CommandLine(
         joints.disable,
         joints.enable,
         faults.faults,
+        joints.feed,
         joints.home,
         joints.reset_fault,
         joints.status,

@@ -17,9 +17,9 @@ from guidearm.cli.output import print_json, progress, remark, table
 if TYPE_CHECKING:
     from guidearm.arm import ArmState, MoveRecord, Robot
     from guidearm.geometry import Array
-    from guidearm.motion import Trajectory
+    from guidearm.motion import Changeable
 
-    Planner = Callable[[Array], list[Trajectory]]
+    Planner = Callable[[Array], list[Changeable]]
 
 move = Group("move", params=group_options(), help="Move the arm; Ctrl-C stops it.")
 
@@ -91,7 +91,7 @@ def _along(settings: Settings, robot: Robot, distance_m: float, speed: float) ->
     T_flange_guide = guide_mount(settings, robot.arm)
     step = transform(np.eye(3), np.array([0.0, 0.0, distance_m]))
 
-    def plan(q: Array) -> list[Trajectory]:
+    def plan(q: Array) -> list[Changeable]:
         end = robot.arm.forward(q) @ T_flange_guide @ step
         pace = speed * APPROACH_M_S
         return [straight(robot.arm, T_flange_guide, end, q, pace, "move guide")]
@@ -120,7 +120,7 @@ def _onto(
         raise InputError("move guide: entry and target are less than 1 mm apart: they give no axis")
     T_base_line = frame_along(start - STANDOFF_M / length * depth, depth / length)
 
-    def plan(q: Array) -> list[Trajectory]:
+    def plan(q: Array) -> list[Changeable]:
         way = plan_path(robot.arm, T_flange_guide, T_base_line, q, speed=speed)
         return [way.transfer, way.approach]
 
@@ -129,7 +129,7 @@ def _onto(
 
 def _carry_out(settings: Settings, robot: Robot, plan: Planner) -> None:
     """Plan dry, put torque on, plan from where the arm then stands, say it, and do it."""
-    from guidearm.motion import hermite_segments
+    from guidearm.motion import course
 
     plan(robot.state.q_demand)  # a refusal changes nothing
     authorise(robot)
@@ -138,18 +138,16 @@ def _carry_out(settings: Settings, robot: Robot, plan: Planner) -> None:
     _announce(start, motions)
     records: list[MoveRecord] = []
     for motion in motions:
-        segments = hermite_segments(motion)
-        end = segments.position[-1] if len(segments) else segments.start
-        with progress(segments.start.tolist(), end.tolist(), motion.label) as on_state:
-            records.append(robot.execute(segments, on_state))
+        with progress(robot.state.q_demand.tolist(), _goal(motion).tolist(), motion.label) as told:
+            records.append(robot.execute(course(motion, robot.model), told))
     _report(settings, start, motions, records, robot.state)
 
 
-def _goal(motion: Trajectory) -> Array:
+def _goal(motion: Changeable) -> Array:
     return motion.sample([motion.duration_s])[0][-1]
 
 
-def _announce(start: ArmState, motions: list[Trajectory]) -> None:
+def _announce(start: ArmState, motions: list[Changeable]) -> None:
     rows = [
         (str(joint.number), f"{a:.3f}", f"{b:.3f}", f"{b - a:+.3f}")
         for joint, a, b in zip(
@@ -164,7 +162,7 @@ def _announce(start: ArmState, motions: list[Trajectory]) -> None:
 def _report(
     settings: Settings,
     start: ArmState,
-    motions: list[Trajectory],
+    motions: list[Changeable],
     records: list[MoveRecord],
     state: ArmState,
 ) -> None:

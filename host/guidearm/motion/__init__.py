@@ -1,5 +1,6 @@
 """Motions of the arm: planned whole, checked whole, and cut into segments for the joints."""
 
+from guidearm.motion.course import Course, course
 from guidearm.motion.joint_move import JointMove, joint_move
 from guidearm.motion.limits import check_limits
 from guidearm.motion.line_move import LineMove, line_move
@@ -21,6 +22,7 @@ from guidearm.motion.trajectory import (
 
 __all__ = [
     "Changeable",
+    "Course",
     "JoinedMotion",
     "JointCourses",
     "JointMove",
@@ -36,6 +38,7 @@ __all__ = [
     "Trajectory",
     "check_limits",
     "concatenate",
+    "course",
     "hermite_segments",
     "joint_move",
     "lasting",

@@ -44,6 +44,16 @@ def after(state: State, piece: Piece) -> State:
     )
 
 
+def evaluate(dt: Array, column: Array) -> tuple[Array, Array, Array]:
+    """Return x, v, a (...) a time dt (...) s after x, v, a and jerk, (4, ...)."""
+    x, v, a, jerk = column
+    return (
+        x + dt * (v + dt * (a / 2.0 + dt * jerk / 6.0)),
+        v + dt * (a + dt * jerk / 2.0),
+        a + dt * jerk,
+    )
+
+
 class Profile:
     """Pieces of constant jerk that lead from `start` to rest at `end`.
 
@@ -67,28 +77,21 @@ class Profile:
         return tuple(states)
 
     @cached_property
-    def _table(self) -> tuple[Array, Array]:
-        """Instants at which the pieces begin (n,), and x, v, a, jerk there (n, 4)."""
-        durations = [0.0, *(duration for duration, _ in self.pieces)]
+    def table(self) -> tuple[Array, Array]:
+        """Instants (m,) s at which the pieces begin, and x, v, a and jerk (4, m) from there on.
+
+        The last one is the rest at `end`.
+        """
+        begins = np.cumsum([0.0, *(duration for duration, _ in self.pieces)])
         rows = [(*state, jerk) for state, (_, jerk) in zip(self.knots, self.pieces, strict=False)]
-        rows.append((self.end, 0.0, 0.0, 0.0))
-        return np.cumsum(durations), np.array(rows)
+        return begins, np.array([*rows, (self.end, 0.0, 0.0, 0.0)]).T
 
     def sample(self, t: ArrayLike) -> tuple[Array, Array, Array]:
         """Position, velocity and acceleration at times t (...) s, each (...)."""
-        begins, rows = self._table
-        time = np.asarray(t, dtype=np.float64)
-        # The last row is the rest after the end, exactly.
-        late = time >= self.duration_s
-        i = np.clip(np.searchsorted(begins, time, side="right") - 1, 0, len(begins) - 1)
-        i = np.where(late, len(begins) - 1, np.minimum(i, max(len(begins) - 2, 0)))
-        x, v, a, jerk = np.moveaxis(rows[i], -1, 0)
-        dt = np.where(late, 0.0, np.maximum(time, 0.0) - begins[i])
-        return (
-            x + dt * (v + dt * (a / 2.0 + dt * jerk / 6.0)),
-            v + dt * (a + dt * jerk / 2.0),
-            a + dt * jerk,
-        )
+        begins, columns = self.table
+        time = np.maximum(np.asarray(t, dtype=np.float64), 0.0)
+        i = np.searchsorted(begins, time, side="right") - 1
+        return evaluate(time - begins[i], columns[:, i])
 
     def extremes(self) -> tuple[float, float]:
         """Lowest and highest position on the way, both ends included."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +12,7 @@ from guidearm.errors import MotionError
 from guidearm.geometry import Array
 from guidearm.motion.limits import JointLimits, as_posture, check_limits
 from guidearm.motion.on_path import LEAST_FEED, JointLine, PathMotion, check_feed
-from guidearm.motion.profile import Limits, Profile, State
+from guidearm.motion.profile import Limits, Profile, State, evaluate
 from guidearm.motion.to_rest import STILL, lasting, quickest, quickest_stop
 from guidearm.motion.trajectory import MotionState, state_at
 
@@ -39,12 +40,31 @@ class JointCourses:
 
     def sample(self, t: ArrayLike) -> tuple[Array, Array]:
         """Positions and velocities (n, 6), rad and rad/s, at times t (n,) s."""
-        x, v, _ = zip(*(joint.sample(t) for joint in self.joints), strict=True)
-        return np.stack(x, axis=-1), np.stack(v, axis=-1)
+        position, velocity, _ = self._evaluate(t)
+        return position, velocity
 
     def acceleration(self, t: ArrayLike) -> Array:
         """Accelerations (n, 6) rad/s^2 at times t (n,) s."""
-        return np.stack([joint.sample(t)[2] for joint in self.joints], axis=-1)
+        return self._evaluate(t)[2]
+
+    @cached_property
+    def _tables(self) -> tuple[Array, Array]:
+        """Tables of all joints, see `Profile.table`: begins (6, m) and columns (4, 6, m)."""
+        most = max(len(joint.pieces) for joint in self.joints) + 1
+        begins = np.full((len(self.joints), most), np.inf)
+        columns = np.zeros((4, len(self.joints), most))
+        for i, joint in enumerate(self.joints):
+            begin, column = joint.table
+            begins[i, : len(begin)] = begin
+            columns[:, i, : len(begin)] = column
+        return begins, columns
+
+    def _evaluate(self, t: ArrayLike) -> tuple[Array, Array, Array]:
+        begins, columns = self._tables
+        time = np.maximum(np.asarray(t, dtype=np.float64), 0.0)[..., None]
+        which = np.count_nonzero(begins <= time[..., None], axis=-1) - 1
+        joint = np.arange(len(self.joints))
+        return evaluate(time - begins[joint, which], columns[:, joint, which])
 
     def at_feed(self, t: float, share: float) -> JointCourses:
         """Return the rest of the motion from time t (s) on, with a share of the speed limits.

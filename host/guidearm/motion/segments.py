@@ -77,15 +77,16 @@ def hermite_segments(trajectory: Trajectory, period_s: float = 0.01) -> Segments
     """
     if not 0.001 <= period_s <= LONGEST_PERIOD_S:
         raise MotionError(f"{trajectory.label}: a period of {period_s:g} s is not 1 to 20 ms")
-    start, start_velocity = trajectory.sample(np.zeros(1))
     period_us = round(period_s * 1e6)
     # A duration that is a whole number of microseconds but for rounding is that number.
     total_us = int(np.ceil(trajectory.duration_s * 1e6 - 1e-3))
     count = -(-total_us // period_us)
     total_us = max(total_us, period_us * min(count, 1))
     knots = np.arange(count + 1, dtype=np.int64) * total_us // max(count, 1)
-    position, velocity = trajectory.sample(knots[1:] * 1e-6)
+    instants = knots * 1e-6
     if count:
-        position[-1] = trajectory.sample(np.array([trajectory.duration_s]))[0][0]
+        instants[-1] = trajectory.duration_s  # exactly, whatever its microsecond is
+    position, velocity = trajectory.sample(instants)
+    if count:
         velocity[-1] = 0.0
-    return Segments(np.diff(knots), position, velocity, start[0], start_velocity[0])
+    return Segments(np.diff(knots), position[1:], velocity[1:], position[0], velocity[0])

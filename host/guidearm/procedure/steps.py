@@ -17,7 +17,7 @@ from guidearm.errors import GuideArmError
 from guidearm.geometry import Array
 from guidearm.kinematics.clearance import Room
 from guidearm.kinematics.site import Site
-from guidearm.motion import Trajectory, hermite_segments, joint_move
+from guidearm.motion import Changeable, course, joint_move
 from guidearm.positioning import (
     Correction,
     GateLimits,
@@ -226,24 +226,27 @@ class Procedure:
         )
         return path
 
-    def _straight(self, T_base_guide: Array, q: Array, speed_m_s: float) -> Trajectory:
+    def _straight(self, T_base_guide: Array, q: Array, speed_m_s: float) -> Changeable:
         guide = self._tools.T_flange_guide
         return straight(self._robot.arm, guide, T_base_guide, q, speed_m_s, "guide")
 
-    def _follow(self, name: str, plan: Callable[[Array], Trajectory]) -> None:
+    def _follow(self, name: str, plan: Callable[[Array], Changeable]) -> None:
         """Carry out what `plan` makes of the present posture; after a hold, plan the rest anew."""
         robot, watch = self._robot, self._watch
         while True:
-            segments = hermite_segments(plan(robot.state.q_demand))
+            motion = course(plan(robot.state.q_demand), robot.model, self._speed)
             try:
-                record = robot.execute(segments, on_state=watch)
+                record = robot.execute(motion, on_state=watch)
             except HoldRequest as hold:
                 self._wait_for_markers(hold)
                 robot.enable()
                 continue
             self._motions.append(Motion(name, record))
             self._journal.write(
-                robot.clock.now(), name, duration_s=segments.total_us * 1e-6, segments=len(segments)
+                robot.clock.now(),
+                name,
+                duration_s=record.end - record.start,
+                segments=record.segments,
             )
             return
 

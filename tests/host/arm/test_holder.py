@@ -154,6 +154,30 @@ def test_stop_from_another_shell_stops_a_move(virtual_arm: VirtualArm, goal: Arr
     assert attach(URL) is None
 
 
+def test_feed_from_another_shell_slows_a_move(virtual_arm: VirtualArm, goal: Array) -> None:
+    connection = virtual_arm.connection()
+    served = Connection(connection.port, connection.clock, physical=True)
+    clients: list[socket.socket] = []
+
+    def on_state(state: ArmState) -> None:
+        if state.moving and state.q[0] > 0.005 and not clients:
+            clients.extend(
+                ask(b'{"request": "%s"}\n' % request)
+                for request in (b"feed 0.2", b"feed 7", b"feed fast", b"feed")
+            )
+
+    with robot_on(served, virtual_arm.arm, URL) as robot:
+        robot.enable()
+        full = robot.move_joints(goal, 0.4)
+        robot.move_joints(virtual_arm.arm.home)
+        slow = robot.move_joints(goal, 0.4, on_state)
+    assert slow.end - slow.start > 1.5 * (full.end - full.start)
+    assert "moving" in answer_on(clients[0])["joints"][0]["flags"]
+    assert answer_on(clients[1]) == {"error": "joint move: feed 7 is neither 0 nor 0.01 to 1"}
+    assert "fast" in answer_on(clients[2])["error"]
+    assert "error" in answer_on(clients[3])
+
+
 def test_the_link_is_told_in_mid_move_without_disturbing_it(
     virtual_arm: VirtualArm, goal: Array
 ) -> None:

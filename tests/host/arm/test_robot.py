@@ -139,6 +139,7 @@ class OneSegment:
 
     def __init__(self, start: Array, end: Array, duration_us: int = 10_000) -> None:
         self.start = start
+        self.start_velocity = np.zeros_like(start)
         self.position = end[None]
         self.velocity = np.zeros_like(self.position)
         self.duration_us = np.array([duration_us])

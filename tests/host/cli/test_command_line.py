@@ -74,7 +74,9 @@ def test_help_names_every_command(program: Program) -> None:
     code, out, err = program("--help")
     assert (code, err) == (0, "")
     listed = {line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line}
-    own = {"disable", "enable", "home", "list", "move", "reset-fault", "run", "status", "stop"}
+    own = {
+        "disable", "enable", "feed", "home", "list", "move", "reset-fault", "run", "status", "stop",
+    }  # fmt: skip
     assert own | {"demo", "sim"} <= listed
     assert "cannot be loaded" not in out
 
@@ -272,6 +274,12 @@ def test_drives(program: Program, command: str, state: str, remark: str) -> None
     code, out, err = program("--port", "virtual:seed=1", "--json", command)
     assert (code, err) == (0, f"{remark}\n")
     assert {joint["state"] for joint in json.loads(out)["joints"]} == {state}
+
+
+def test_feed_needs_a_move(program: Program) -> None:
+    result = program("--port", "virtual:seed=1", "feed", "50")
+    assert_one_line(result, "nothing moves: no guidearm holds virtual:seed=1")
+    assert program("--port", "virtual:seed=1", "feed", "101")[0] == 2
 
 
 def test_list_of_a_virtual_arm(program: Program) -> None:
