@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import guidearm_tools
-from guidearm.errors import GuideArmError
+from guidearm_hil.errors import RigError
 from guidearm_tools.image import image_digest
 
 ROOT = Path(guidearm_tools.__file__).resolve().parents[2]
 
 
-class RigSetUpError(GuideArmError):
+class RigSetUpError(RigError):
     """A rig is not set up here, is out of date, or cannot be built."""
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico.machine import Pico, PicoError, node_command
+from guidearm_hil.pico.machine import Pico
+from guidearm_hil.pico.process import PicoError, firmware
 
 
 def why_not() -> str:
     """Return why the rig cannot run, nothing if it can."""
     try:
-        node_command("prompt.mjs")
+        firmware()
     except RigSetUpError as error:
         return str(error)
     return ""

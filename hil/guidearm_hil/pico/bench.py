@@ -5,14 +5,12 @@ The board's own file is tested here, a subject at a time; whole joints are the r
 
 from __future__ import annotations
 
-import json
-import subprocess
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from guidearm_firmware.boards import rp2_pins as pins
-from guidearm_hil.pico.machine import PicoError, node_command
+from guidearm_hil.pico.process import Emulator, PicoError
 
 _SCRIPT_S = 5.0  # of the board's time
 
@@ -35,13 +33,7 @@ class Bench:
 
     def __init__(self) -> None:
         """Boot. Raises RigSetUpError without the rig, PicoError if it does not come up."""
-        self._process = subprocess.Popen(
-            node_command("bench.mjs"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self._emulator = Emulator("bench.mjs")
         try:
             self._ask(maintenance=pins.GPIO["maintenance"])
             self.wire()
@@ -65,8 +57,7 @@ class Bench:
 
     def close(self) -> None:
         """Switch it off."""
-        self._process.kill()
-        self._process.communicate()
+        self._emulator.close()
 
     # ---- what the board does
 
@@ -181,13 +172,4 @@ class Bench:
         return self._ask(op="state")
 
     def _ask(self, **request: object) -> dict[str, Any]:
-        pipe = self._process.stdin
-        assert pipe is not None and self._process.stdout is not None
-        print(json.dumps(request), file=pipe, flush=True)
-        line = self._process.stdout.readline()
-        if not line:
-            raise PicoError("the emulator has ended")
-        answer: dict[str, Any] = json.loads(line)
-        if "failure" in answer:
-            raise PicoError(f"the emulated Pico stopped: {answer['failure']}")
-        return answer
+        return self._emulator.ask(**request)

@@ -62,6 +62,11 @@ RIGS = {
         "the firmware as code for a Cortex-M0+, or an M3, in QEMU: scripts and exact counts",
         "guidearm_hil.rigs.cortex_m",
     ),
+    "pico": Kind(
+        "pico[:joints=N,seed=S]",
+        "emulated Raspberry Pi Picos with the genuine image, motors on their pins, virtual time",
+        "guidearm_hil.rigs.pico",
+    ),
 }
 
 

@@ -95,6 +95,7 @@ export class Chip {
     clock.core = this.core;
     this.mcu.addClockListener((hertz) => clock.setFrequency(hertz));
     this.stalled = 0; // until this count of cycles
+    this.halted = false; // until somebody makes another
     this.#repair(uniqueId, seed);
     this.flash = new Flash(this.mcu.flash.subarray(0, FLASH_BYTES), (nanos) => this.#stall(nanos));
     this.mcu.onBreak = (which) => this.#break(which);
@@ -152,7 +153,7 @@ export class Chip {
     for (;;) {
       clock.fire();
       const end = clock.cyclesAt(until);
-      if (core.cycles >= end) return;
+      if (core.cycles >= end || this.halted) return;
       const next = Math.min(end, clock.nextCycles);
       if (core.cycles < this.stalled) {
         core.cycles = Math.max(core.cycles, Math.min(next, this.stalled));

@@ -1,7 +1,7 @@
 // The 30 pads of an RP2040 and what is wired to them.
 //
 // rp2040js keeps outputs and inputs apart. Here a pad has one level: what the chip drives, else what
-// drives it from outside, else its pull resistor; and the chip reads back that level.
+// drives it from outside, else a resistor; and the chip reads back that level.
 
 const EDGE_HIGH = 8;
 const EDGE_LOW = 4;
@@ -17,6 +17,7 @@ export class Pads {
     this.time = time;
     this.word = 0; // what the chip reads, a bit per pad
     this.outside = new Array(PADS).fill(undefined); // level driven from outside, undefined: none
+    this.resistors = new Array(PADS).fill(undefined); // level that a resistor outside holds
     this.levels = new Array(PADS).fill(0);
     this.conflicts = new Set(); // pads that were driven from both sides to different levels
     this.listeners = Array.from({ length: PADS }, () => []);
@@ -40,6 +41,12 @@ export class Pads {
       this.outside[number] = level;
       this.#resolve(this.chip.gpio[number], number);
     }
+  }
+
+  /** Have a resistor outside hold a pad, as long as nothing drives it; it outdoes the pulls inside. */
+  hold(number, level) {
+    this.resistors[number] = level;
+    this.#resolve(this.chip.gpio[number], number);
   }
 
   /** Call `listener` with each new level of a pad. */
@@ -67,7 +74,7 @@ export class Pads {
     } else if (outside !== undefined) {
       level = outside;
     } else {
-      level = pad.pullupEnabled ? 1 : 0;
+      level = this.resistors[number] ?? (pad.pullupEnabled ? 1 : 0);
     }
     if (level !== this.levels[number]) {
       this.time.disturb();

@@ -1,0 +1,119 @@
+// An arm of emulated joints, served line by line: node server.mjs ROM FIRMWARE
+//
+// Each line of the input is a request in JSON, each line of the output its answer. The first request
+// is the arm's set-up; the others have an `op`, which names a function below. Instants are ns of the
+// arm's world. What cannot be gone on from is {failure}.
+import fs from 'node:fs';
+import { Arm } from './arm.mjs';
+import { FLASH_BYTES } from './flash.mjs';
+
+const STDIN = 0;
+const STDOUT = 1;
+
+/** Lines of the standard input, waited for. */
+function* lines() {
+  const chunk = Buffer.alloc(65536);
+  let rest = '';
+  for (;;) {
+    const count = fs.readSync(STDIN, chunk);
+    if (count === 0) return;
+    rest += chunk.toString('latin1', 0, count);
+    const whole = rest.split('\n');
+    rest = whole.pop();
+    yield* whole;
+  }
+}
+
+function answer(reply) {
+  fs.writeSync(STDOUT, `${JSON.stringify(reply)}\n`);
+}
+
+function bytes(hex) {
+  return new Uint8Array(Buffer.from(hex, 'hex'));
+}
+
+/** Make the arm: each joint's flash is the firmware, and at addresses what its set-up says. */
+function makeArm(setup, rom, firmware) {
+  const joints = setup.joints.map((one) => {
+    const flash = new Uint8Array(FLASH_BYTES).fill(0xff);
+    flash.set(firmware);
+    for (const [address, hex] of one.flash) flash.set(bytes(hex), address);
+    return { ...one, flash, uniqueId: bytes(one.uniqueId) };
+  });
+  return new Arm({ ...setup, rom, joints });
+}
+
+const operations = {
+  /** Advance to `until`, with `untilHeard` no further than the end of what the host hears. */
+  advance(arm, { until, untilHeard }) {
+    arm.advance(until, untilHeard);
+    const sent = arm.bus.done.map((f) => [f.sender, f.value, f.start, f.end, f.whole ? 1 : 0]);
+    const { edges } = arm.bus;
+    arm.bus.done = [];
+    arm.bus.edges = [];
+    return { sent, edges };
+  },
+
+  /** Put the host's bytes on the wire at `at`, or behind what it is sending; tell their end. */
+  send(arm, { data, at, baud }) {
+    return { end: arm.bus.send(bytes(data), at, baud) };
+  },
+
+  /** Tell what each joint does, in the plant's units. */
+  truth(arm) {
+    return { joints: arm.joints.map((joint) => joint.truth()) };
+  },
+
+  /** Set words of a joint's plant: [[word, value], ...]. */
+  words(arm, { joint, words }) {
+    for (const [word, value] of words) arm.joints[joint].plant.words[word] = value;
+    return {};
+  },
+
+  /** Hold the stop line, press the emergency button: true or false each. */
+  lines(arm, { stopLine, emergency }) {
+    arm.stopLineHeld = stopLine;
+    for (const joint of arm.joints) joint.emergency = emergency;
+    return {};
+  },
+
+  /** Take a joint's power and give it back; it fails when `cutAfter` bytes of flash have changed. */
+  power(arm, { joint, cutAfter }) {
+    const board = arm.boards[joint];
+    board.powerDown();
+    board.cutAfter = cutAfter ?? Infinity;
+    board.powerUp(arm.now);
+    return {};
+  },
+
+  /** Tell what a joint's flash holds at an address. */
+  flash(arm, { joint, address, count }) {
+    const board = arm.boards[joint];
+    const all = board.chip === null ? board.flash : board.chip.flash.bytes;
+    return { data: Buffer.from(all.subarray(address, address + count)).toString('hex') };
+  },
+
+  /** Tell of each board how many instructions it has executed, and the pads in conflict. */
+  boards(arm) {
+    return {
+      boards: arm.boards.map(({ chip, instructions }) => ({
+        instructions: instructions + (chip?.core.instructions ?? 0),
+        cycles: chip?.core.cycles ?? 0,
+        conflicts: chip === null ? [] : [...chip.pads.conflicts],
+        overruns: chip === null ? 0 : chip.mcu.uart.reduce((sum, port) => sum + port.overruns, 0),
+      })),
+      collisions: arm.bus.collisions,
+    };
+  },
+};
+
+const [romFile, firmwareFile] = process.argv.slice(2);
+let arm = null;
+for (const line of lines()) {
+  const request = JSON.parse(line);
+  let reply = {};
+  if (arm === null) arm = makeArm(request, fs.readFileSync(romFile), fs.readFileSync(firmwareFile));
+  else reply = operations[request.op](arm, request);
+  const failed = arm.boards.findIndex((board) => board.failure !== null);
+  answer(failed < 0 ? { now: arm.now, ...reply } : { failure: arm.boards[failed].failure, joint: failed });
+}
