@@ -19,37 +19,35 @@ class Gravity:
 
     def __init__(self, arm: Arm) -> None:
         """Take geometry and masses of `arm`."""
-        chain = arm.chain
+        self._first: list[list[float]] = arm.chain.links[0, :2].tolist()
         self._links = [
-            (float(d), float(a), math.cos(alpha), math.sin(alpha), float(mass), *map(float, com))
-            for d, a, alpha, mass, com in zip(
-                chain.d, chain.a, chain.alpha, arm.mass, arm.com, strict=True
-            )
+            (link[:3].T.tolist(), float(mass), *map(float, com))
+            for link, mass, com in zip(arm.chain.links[1:], arm.mass, arm.com, strict=True)
         ]
 
     def __call__(self, q: Array) -> list[float]:
         """Return the torques (6,) Nm at link angles q (6,) rad."""
-        # columns of the rotation and the origin of the frame before each joint
-        xx, xy, xz = 1.0, 0.0, 0.0
-        yx, yy, yz = 0.0, 1.0, 0.0
-        zx, zy, zz = 0.0, 0.0, 1.0
-        px = py = 0.0
+        # base x and y of the axes and of the origin of the frame before each joint
+        (xx, yx, zx, px), (xy, yy, zy, py) = self._first
         axes: list[tuple[float, float, float, float, float, float, float]] = []
-        for angle, (d, a, ca, sa, mass, cx, cy, cz) in zip(q.tolist(), self._links, strict=True):
+        for angle, (link, mass, cx, cy, cz) in zip(q.tolist(), self._links, strict=True):
             axis = (zx, zy, px, py)
             c, s = math.cos(angle), math.sin(angle)
-            ux, uy, uz = c * xx + s * yx, c * xy + s * yy, c * xz + s * yz
-            vx, vy, vz = c * yx - s * xx, c * yy - s * xy, c * yz - s * xz
-            px += d * zx + a * ux
-            py += d * zy + a * uy
-            xx, xy, xz = ux, uy, uz
-            yx, yy, yz, zx, zy, zz = (
-                ca * vx + sa * zx,
-                ca * vy + sa * zy,
-                ca * vz + sa * zz,
-                ca * zx - sa * vx,
-                ca * zy - sa * vy,
-                ca * zz - sa * vz,
+            ux, uy = c * xx + s * yx, c * xy + s * yy
+            vx, vy = c * yx - s * xx, c * yy - s * xy
+            # columns of the link: its axes and its origin by those of the joint as turned
+            (a, b, e), (f, g, h), (i, j, k), (m, n, o) = link
+            px += m * ux + n * vx + o * zx
+            py += m * uy + n * vy + o * zy
+            xx, yx, zx = (
+                a * ux + b * vx + e * zx,
+                f * ux + g * vx + h * zx,
+                i * ux + j * vx + k * zx,
+            )
+            xy, yy, zy = (
+                a * uy + b * vy + e * zy,
+                f * uy + g * vy + h * zy,
+                i * uy + j * vy + k * zy,
             )
             moment_x = mass * (px + cx * xx + cy * yx + cz * zx)
             moment_y = mass * (py + cx * xy + cy * yy + cz * zy)

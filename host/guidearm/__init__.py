@@ -6,8 +6,8 @@ they are used, so that importing this one costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+# as of `typing`, which takes longer to import than Python to start
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

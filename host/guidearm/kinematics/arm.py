@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import pi
 from zlib import crc32
 
 import numpy as np
@@ -12,28 +13,38 @@ from numpy.typing import ArrayLike, NDArray
 
 from guidearm.errors import InputError, UnreachableError
 from guidearm.geometry import Array, check_transform, exp_se3
+from guidearm.kinematics.calibrated import CalibratedInverse
 from guidearm.kinematics.chain import Chain
 from guidearm.kinematics.clearance import Bodies, Clearances, Room
-from guidearm.kinematics.limits import LIMIT_SLACK, nearest_turn, nearest_turns
-from guidearm.kinematics.numeric import solve_pose
-from guidearm.kinematics.polish import polish_missing, polished_branches
-from guidearm.kinematics.ur import Angles, UrGeometry, branches, is_rigid
-from guidearm.kinematics.ur_batch import branches_batch
+from guidearm.kinematics.compliance import CompliantChain
+from guidearm.kinematics.inverse import InverseKinematics, Rows
+from guidearm.kinematics.limits import LIMIT_SLACK, nearest_turns, turned_into_limits
+from guidearm.kinematics.ur import is_rigid
+
+_ROWS: Callable[..., Rows] = struct.Struct("16d").unpack
+_NO_SEED = np.zeros(6)
+# Errors over these are no longer errors but another arm: m, rad, rad/Nm.
+_LARGEST_SHIFT, _LARGEST_TURN, _LARGEST_COMPLIANCE = 0.02, 0.1, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """A six-joint arm of the UR family with nominal geometry.
+    """An arm of six revolute joints, as designed or as calibrated.
 
     Joint quantities are (6,) arrays: lower, upper, home (rad), velocity (rad/s), acceleration
     (rad/s^2), jerk (rad/s^3), torque (Nm), inertia (kg m^2, effective, at the output), mass (kg);
-    com (6, 3) m is each link's centre of mass in its own DH frame. T_flange_guide and
-    T_flange_arm_marker (4, 4) are nominal mounts, until a calibration says better. bodies are its
-    capsules and room what always stands about it, both for clearance.
+    com (6, 3) m is each link's centre of mass in its own frame. T_flange_guide and
+    T_flange_arm_marker (4, 4) are nominal mounts, until a calibration says better; marker_normal
+    (3,), in the marker's frame, is the side that a camera has to see. shape (n,) are the numbers
+    that tell its geometry from others', m and rad. bodies are its capsules and room what always
+    stands about it, both for clearance. compliance (6,) rad/Nm is how far the joints give way, if
+    it is known.
     """
 
     name: str
-    geometry: UrGeometry
+    chain: Chain
+    solver: InverseKinematics
+    shape: Array
     lower: Array
     upper: Array
     velocity: Array
@@ -46,49 +57,48 @@ class Arm:
     home: Array
     T_flange_guide: Array
     T_flange_arm_marker: Array
+    marker_normal: Array
     bodies: Bodies = field(default_factory=Bodies)
     room: Room = field(default_factory=Room)
+    compliance: Array | None = None
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """Bus addresses of the joints, from the base on."""
         return tuple(range(1, len(self.lower) + 1))
 
-    @cached_property
-    def chain(self) -> Chain:
-        """The nominal chain of joints."""
-        g = self.geometry
-        return Chain(
-            d=np.array([g.d1, 0.0, 0.0, g.d4, g.d5, g.d6]),
-            a=np.array([0.0, g.a2, g.a3, 0.0, 0.0, 0.0]),
-            alpha=np.array([0.5, 0.0, 0.0, 0.5, -0.5, 0.0]) * np.pi,
-        )
-
     @property
     def arm_id(self) -> int:
-        """What joints of this arm are marked with: 1..65535 from link lengths and joint limits.
+        """What joints of this arm are marked with: 1..65535 from geometry and joint limits.
 
         Arms of one geometry and one range have one id, whatever their name; 0 is no arm's.
         """
-        numbers = np.concatenate([self.chain.d, self.chain.a, self.lower, self.upper])
+        numbers = np.concatenate([self.shape, self.lower, self.upper])
         rounded = np.round(numbers * 1e6).astype("<i8")  # um and urad
         return 1 + crc32(rounded.tobytes()) % 0xFFFF
 
     @cached_property
-    def _bounds(self) -> list[tuple[float, float]]:
-        return list(zip(self.lower.tolist(), self.upper.tolist(), strict=True))
+    def body(self) -> Chain | CompliantChain:
+        """The chain, with joints that give way if that is known."""
+        if self.compliance is None:
+            return self.chain
+        return CompliantChain(self.chain, self.compliance, self.mass, self.com)
 
     def forward(self, q: ArrayLike) -> Array:
         """T_base_flange (..., 4, 4) of joint angles q (..., 6) rad."""
-        return self.chain.frames(q)[..., 6, :, :]
+        return self.body.pose(q)
 
     def joint_frames(self, q: ArrayLike) -> Array:
         """Return base and link frames (..., 7, 4, 4) of q (..., 6) rad, see `Chain.frames`."""
-        return self.chain.frames(q)
+        return self.body.frames(q)
 
     def jacobian(self, q: ArrayLike) -> Array:
         """Geometric Jacobian (..., 6, 6) at the flange in base axes, see `Chain.jacobian`."""
-        return self.chain.jacobian(q)
+        return self.body.jacobian(q)
+
+    def pose_and_jacobian(self, q: ArrayLike) -> tuple[Array, Array]:
+        """`forward` and `jacobian` in one go, which is quicker than one after the other."""
+        return self.body.pose_and_jacobian(q)
 
     def gravity_torque(self, q: ArrayLike) -> Array:
         """Torque (..., 6) Nm that gravity (9.81 m/s^2 along -z of base) exerts on each joint.
@@ -98,16 +108,12 @@ class Arm:
         return self.chain.gravity_torque(q, self.mass, self.com)
 
     def singularity_factors(self, q: ArrayLike) -> Array:
-        """Signed distances from the singularities: q (..., 6) rad -> (..., 3).
+        """Signed distances from the singularities, q (..., 6) rad -> (..., k), each in [-1, 1].
 
-        rho / reach (shoulder), sin q3 (elbow), sin q5 (wrist); each in [-1, 1], 0 is singular. det
-        J = a2 a3 rho s3 s5. The three signs name the branch.
+        0 is singular. Of a UR-type arm there are three, whose signs name the branch: rho / reach
+        (shoulder), sin q3 (elbow), sin q5 (wrist). Of others see their `solver`.
         """
-        g = self.geometry
-        angles = np.asarray(q, dtype=np.float64)
-        q2, q3, q4 = angles[..., 1], angles[..., 2], angles[..., 3]
-        rho = g.a2 * np.cos(q2) + g.a3 * np.cos(q2 + q3) + g.d5 * np.sin(q2 + q3 + q4)
-        return np.stack([rho / g.reach, np.sin(q3), np.sin(angles[..., 4])], axis=-1)
+        return self.solver.singularity_factors(q)
 
     def singularity(self, q: ArrayLike) -> Array:
         """Smallest absolute singularity factor: q (..., 6) rad -> (...), 0 is singular."""
@@ -116,8 +122,8 @@ class Arm:
     def clearances(self, q: ArrayLike, room: Room | None = None) -> Clearances:
         """How far the arm is from itself and from what stands about it: q (..., 6) rad.
 
-        `room` is beside the arm's own. Link errors of a calibration are far below what bodies are
-        drawn generous by, so the nominal chain is used.
+        `room` is beside the arm's own. How far the joints give way is far below what bodies are
+        drawn generous by, and left out.
         """
         about = self.room if room is None else self.room.joined(room)
         return self.bodies.clearances(self.chain.frames(q), about)
@@ -129,39 +135,35 @@ class Arm:
         return np.asarray(np.all(inside, axis=-1), dtype=np.bool_)
 
     def inverse(self, T_base_flange: ArrayLike, seed: ArrayLike | None = None) -> Array:
-        """Every posture within limits that puts the flange at the pose: (n, 6) rad, n <= 8.
+        """Every posture within limits that puts the flange at the pose: (n, 6) rad.
 
-        T_base_flange (4, 4). In order of branch; each joint takes the turn nearest to zero, or to
-        the seed (6,) if given. Branches that coincide at a singularity come once; where axes 4 and
-        6 coincide, q6 is the seed's (or 0) if the arm then reaches. Empty if nothing reaches.
-        Raises InputError for a pose that is not rigid or a seed that is not six finite angles.
+        T_base_flange (4, 4). Each joint takes the turn nearest to zero, or to the seed (6,) if
+        given. A UR-type arm has up to eight, in order of branch; those that coincide at a
+        singularity come once, and where axes 4 and 6 coincide, q6 is the seed's (or 0) if the arm
+        then reaches. Empty if nothing reaches. Raises InputError for a pose that is not rigid or a
+        seed that is not six finite angles.
         """
-        near = _seed(seed).tolist()
-        T = _pose(T_base_flange)
-        within: list[list[float]] = []
-        for angles in self._branches(T, near[5]):
-            q = self._into_limits(angles, near)
-            if q is not None:
-                within.append(q)
-        return np.array(within, dtype=np.float64).reshape(-1, 6)
+        near = _NO_SEED if seed is None else posture(seed)
+        q = self.solver.postures(rows_of(T_base_flange), near)
+        if seed is not None or not self._half_turns_free:
+            turned, inside = turned_into_limits(q.T, near, self.lower, self.upper)
+            q = turned.T[inside]
+        return q
 
     def inverse_batch(
         self, T_base_flange: ArrayLike, seed: ArrayLike | None = None
     ) -> tuple[Array, NDArray[np.bool_]]:
-        """`inverse` for many poses: (..., 4, 4) -> q (..., 8, 6) rad and valid (..., 8).
+        """`inverse` for many poses: (..., 4, 4) -> q (..., k, 6) rad and valid (..., k).
 
-        Axis -2 is the number of the branch (see `kinematics.ur`); q is NaN where not valid. The
-        seed (6,) is common to all poses.
+        Axis -2 is the number of the branch (k = 8) of a UR-type arm, see `kinematics.ur`; q is NaN
+        where not valid. The seed (6,) is common to all poses.
         """
         T = check_transform(T_base_flange, "T_base_flange")
-        near = _seed(seed)
-        poses = T.reshape(-1, 4, 4)
-        q = branches_batch(self.geometry, poses, float(near[5]))
-        polish_missing(self.geometry, self.chain, poses, q, float(near[5]))
-        q = q.reshape(*T.shape[:-2], 8, 6)
-        q = nearest_turns(q, near, self.lower, self.upper)
-        valid = np.all(np.isfinite(q), axis=-1)
-        return np.where(valid[..., None], q, np.nan), np.asarray(valid, dtype=np.bool_)
+        near = _NO_SEED if seed is None else posture(seed)
+        q, _ = self.solver.postures_batch(T.reshape(-1, 4, 4), near)
+        turned, valid = turned_into_limits(q.transpose(2, 1, 0), near, self.lower, self.upper)
+        q, valid = turned.transpose(2, 1, 0), valid.T
+        return q.reshape(*T.shape[:-2], *q.shape[1:]), valid.reshape(*T.shape[:-2], -1)
 
     def nearest(self, T_base_flange: ArrayLike, seed: ArrayLike) -> Array:
         """Posture that reaches T_base_flange (4, 4) with the least joint travel from the seed.
@@ -169,128 +171,73 @@ class Arm:
         seed (6,) rad -> q (6,) rad. Travel is the Euclidean norm in joint space. Raises
         UnreachableError if the pose is out of reach, or is reached only outside the joint limits.
         """
-        near = _seed(seed)
+        near = posture(seed)
         found = self.inverse(T_base_flange, near)
         if len(found) == 0:
-            raise UnreachableError(self._why_unreachable(T_base_flange))
+            raise UnreachableError(self._why_unreachable(T_base_flange, near))
         return found[np.argmin(np.linalg.norm(found - near, axis=-1))]
 
-    def with_errors(self, twists: ArrayLike) -> CalibratedArm:
-        """Give the arm as it was really built: seven small twists (7, 6), metres before radians.
+    def with_errors(self, twists: ArrayLike, compliance: ArrayLike | None = None) -> Arm:
+        """Give the arm as it was really built: with link errors, and joints that give way.
 
-        The first comes before joint 1, the others after links 1 to 6; each is applied as
-        exp_se3(twist) in its link frame. Raises InputError for another shape or for twists over
-        20 mm or 0.1 rad, which are no longer errors but another arm.
+        twists (7, 6), metres before radians: the first comes before joint 1, the others after links
+        1 to 6, each applied as exp_se3(twist) in its link frame. compliance (6,) rad/Nm turns each
+        joint on under gravity, see `CompliantChain`. Raises InputError for other shapes, for what
+        is over 20 mm, 0.1 rad or 1e-3 rad/Nm (no longer an error but another arm), and for an arm
+        that has errors already.
         """
         given = np.asarray(twists, dtype=np.float64)
         if given.shape != (7, 6):
             raise InputError(f"link errors are seven twists (7, 6), got {given.shape}")
-        if not (np.all(np.abs(given[:, :3]) <= 0.02) and np.all(np.abs(given[:, 3:]) <= 0.1)):
+        largest = np.repeat([_LARGEST_SHIFT, _LARGEST_TURN], 3)
+        if not np.all(np.abs(given) <= largest):
             raise InputError("a link error exceeds 20 mm or 0.1 rad; calibrate again")
-        return CalibratedArm(self, given)
-
-    def _branches(self, T: list[list[float]], q6_free: float) -> list[Angles]:
-        found = branches(self.geometry, T, q6_free)
-        return found or polished_branches(self.geometry, self.chain, T, q6_free)
-
-    def _into_limits(self, angles: Angles, near: list[float]) -> list[float] | None:
-        q: list[float] = []
-        for angle, reference, (lower, upper) in zip(angles, near, self._bounds, strict=True):
-            if lower <= angle <= upper and -pi <= angle - reference <= pi:
-                q.append(angle)
-                continue
-            turned = nearest_turn(angle, reference, lower, upper)
-            if turned is None:
-                return None
-            q.append(turned)
-        return q
-
-    def _why_unreachable(self, T_base_flange: ArrayLike) -> str:
-        T = np.asarray(T_base_flange, dtype=np.float64)
-        where = "[" + ", ".join(f"{1e3 * x:.1f}" for x in T[:3, 3]) + "] mm"
-        anywhere = self._branches(T.tolist(), 0.0)
-        if not anywhere:
-            return f"{self.name} cannot reach the flange pose at {where}: out of reach"
-        stuck = [
-            i + 1
-            for i, (lower, upper) in enumerate(self._bounds)
-            if all(nearest_turn(q[i], 0.0, lower, upper) is None for q in anywhere)
-        ]
-        which = f"joint {stuck[0]}" if stuck else "some joint"
-        return (
-            f"{self.name} cannot reach the flange pose at {where}: "
-            f"each of {len(anywhere)} postures has {which} outside its limits"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class CalibratedArm:
-    """An arm with identified link errors: no closed form, solved by Newton from the nominal one.
-
-    twists (7, 6), m and rad, as given to `Arm.with_errors`.
-    """
-
-    nominal: Arm
-    twists: Array
+        if isinstance(self.solver, CalibratedInverse):
+            raise InputError(f"{self.name} has link errors already; start from the nominal arm")
+        gives = None if compliance is None else np.asarray(compliance, dtype=np.float64)
+        if gives is not None:
+            if gives.shape != (6,):
+                raise InputError(f"compliance is one number a joint (6,), got {gives.shape}")
+            if not np.all((gives >= 0.0) & (gives <= _LARGEST_COMPLIANCE)):
+                raise InputError("a compliance is not from 0 to 1e-3 rad/Nm; calibrate again")
+        built = replace(self, chain=self.chain.with_errors(exp_se3(given)), compliance=gives)
+        return replace(built, solver=CalibratedInverse(self.solver, built.body))
 
     @cached_property
-    def chain(self) -> Chain:
-        """The chain with the link errors in it."""
-        n = self.nominal.chain
-        return Chain(n.d, n.a, n.alpha, exp_se3(self.twists))
+    def _half_turns_free(self) -> bool:
+        return bool(np.all((self.lower <= -np.pi) & (self.upper >= np.pi)))
 
-    def forward(self, q: ArrayLike) -> Array:
-        """T_base_flange (..., 4, 4) of joint angles q (..., 6) rad."""
-        return self.chain.frames(q)[..., 6, :, :]
-
-    def joint_frames(self, q: ArrayLike) -> Array:
-        """Return base and link frames (..., 7, 4, 4) of q (..., 6) rad, see `Chain.frames`."""
-        return self.chain.frames(q)
-
-    def jacobian(self, q: ArrayLike) -> Array:
-        """Geometric Jacobian (..., 6, 6) at the flange in base axes, see `Chain.jacobian`."""
-        return self.chain.jacobian(q)
-
-    def solve(self, T_base_flange: ArrayLike, seed: ArrayLike) -> Array:
-        """Posture of the real arm at T_base_flange (4, 4), nearest to the seed: (6,) rad.
-
-        Newton from the nominal arm's nearest posture, or from the seed where the nominal arm does
-        not reach. Raises UnreachableError if it does not converge or ends outside the limits.
-        """
-        try:
-            start = self.nominal.nearest(T_base_flange, seed)
-        except UnreachableError:
-            start = _seed(seed)
-        q = solve_pose(self.chain, T_base_flange, start)
-        name = self.nominal.name
-        if q is None:
-            raise UnreachableError(
-                f"{name} with its link errors cannot reach the pose: no convergence from the "
-                "nominal posture; choose a posture farther from singularities and full stretch"
-            )
-        past = np.maximum(self.nominal.lower - q, q - self.nominal.upper)
-        if np.max(past) > LIMIT_SLACK:
-            joint = 1 + int(np.argmax(past))
-            raise UnreachableError(
-                f"{name} with its link errors reaches the pose only with joint {joint} outside "
-                "its limits"
-            )
-        return q
+    def _why_unreachable(self, T_base_flange: ArrayLike, near: Array) -> str:
+        T = np.asarray(T_base_flange, dtype=np.float64)
+        where = "[" + ", ".join(f"{1e3 * x:.1f}" for x in T[:3, 3]) + "] mm"
+        anywhere = self.solver.postures(rows_of(T), near)
+        what = f"{self.name} cannot reach the flange pose at {where}"
+        if len(anywhere) == 0:
+            return f"{what}: {self.solver.none_found}"
+        turned = nearest_turns(anywhere, 0.0, self.lower, self.upper)
+        stuck = np.flatnonzero(np.all(np.isnan(turned), axis=0))
+        which = f"joint {self.numbers[stuck[0]]}" if len(stuck) else "some joint"
+        return f"{what}: each of {len(anywhere)} postures has {which} outside its limits"
 
 
-def _pose(T_base_flange: ArrayLike) -> list[list[float]]:
-    T = np.asarray(T_base_flange, dtype=np.float64)
-    if T.shape != (4, 4):
-        raise InputError(f"T_base_flange must be one (4, 4) transform, got {T.shape}")
-    rows = T.tolist()
-    if not is_rigid(rows):
-        # The slow check finds the words.
-        check_transform(T, "T_base_flange")
+def rows_of(T: ArrayLike, name: str = "T_base_flange") -> Rows:
+    """One rigid transform (4, 4) as 16 floats; raises InputError that says why `name` is none."""
+    try:
+        # what is no array of 16 floats comes out as no rotation
+        rows = _ROWS(T)
+    except (struct.error, TypeError, ValueError, BufferError):
+        rows = None
+    if rows is None or not is_rigid(rows):
+        M = np.ascontiguousarray(check_transform(T, name))
+        if M.shape != (4, 4):
+            raise InputError(f"{name} must be one (4, 4) transform, got {M.shape}")
+        rows = _ROWS(M)
     return rows
 
 
-def _seed(seed: ArrayLike | None) -> Array:
-    q = np.zeros(6) if seed is None else np.asarray(seed, dtype=np.float64)
+def posture(seed: ArrayLike) -> Array:
+    """Seed as (6,) rad. Raises InputError unless it is six finite angles."""
+    q = np.asarray(seed, dtype=np.float64)
     if q.shape != (6,) or not np.all(np.isfinite(q)):
         raise InputError("the seed posture must be six finite joint angles in rad")
     return q

@@ -1,43 +1,80 @@
-"""Damped Newton iteration to a pose, for chains that the closed form does not fit exactly."""
+"""Damped Newton iteration to poses, for what has no closed form or is not quite it."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from guidearm.geometry import Array, pose_difference
-from guidearm.kinematics.chain import Chain
 
 # Joints never move farther than this (rad) in one iteration.
 _LARGEST_STEP = 0.3
+# Solutions nearer than this (rad) are one solution found from two starting points.
+_SAME = 1e-5
+_TURN = 2.0 * np.pi
 
 
-def solve_pose(
-    chain: Chain,
-    T_base_flange: ArrayLike,
-    seed: ArrayLike,
+class Body(Protocol):
+    """Whatever has a flange that moves with six joints."""
+
+    def pose_and_jacobian(self, q: ArrayLike) -> tuple[Array, Array]:
+        """T_base_flange (..., 4, 4) and its Jacobian (..., 6, 6), linear rows first, base axes."""
+        ...
+
+
+def newton(
+    body: Body,
+    T_base_flange: Array,
+    start: Array,
     tolerance: float = 1e-12,
     iterations: int = 50,
-) -> Array | None:
-    """Joint angles near the seed with which the chain reaches the pose, or None.
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Go from starting points to postures that reach their poses, all at once.
 
-    T_base_flange (4, 4), seed (6,) rad -> (6,) rad; tolerance on the norm of position (m) and
-    rotation (rad) error together. The damping falls with the squared error, so that it converges
-    quadratically away from singularities and stays bounded on them: Sugihara (2011),
-    "Solvability-unconcerned inverse kinematics by the Levenberg-Marquardt method".
+    T_base_flange (n, 4, 4), start (n, 6) rad -> q (n, 6) rad and whether it reaches (n,): position
+    (m) and rotation (rad) error together are within the tolerance. A start of NaN reaches nothing.
+    The damping falls with the squared error, so that it converges quadratically away from
+    singularities and stays bounded on them: Sugihara (2011), "Solvability-unconcerned inverse
+    kinematics by the Levenberg-Marquardt method".
     """
-    target = np.asarray(T_base_flange, dtype=np.float64)
-    q = np.array(seed, dtype=np.float64)
-    best, best_error = q, np.inf
+    q = np.array(start, dtype=np.float64)
+    reached = np.zeros(len(q), dtype=np.bool_)
+    active = np.flatnonzero(np.all(np.isfinite(q), axis=-1))
     for _ in range(iterations):
-        difference = pose_difference(target, chain.frames(q)[6])
-        error = float(np.linalg.norm(difference))
-        if error < best_error:
-            best, best_error = q, error
-        if not error > tolerance:
+        T, jacobian = body.pose_and_jacobian(q[active])
+        difference = pose_difference(T_base_flange[active], T)
+        error = np.linalg.norm(difference, axis=-1)
+        reached[active] = error <= tolerance
+        going = error > tolerance
+        active = active[going]
+        if len(active) == 0:
             break
-        J = chain.jacobian(q)
-        damping = 0.1 * error**2 + 1e-15
-        step = np.linalg.solve(J.T @ J + damping * np.eye(6), J.T @ difference)
-        q = q + step * min(1.0, _LARGEST_STEP / max(float(np.max(np.abs(step))), 1e-300))
-    return best if best_error <= tolerance else None
+        step = _step(jacobian[going], difference[going], error[going])
+        largest = np.max(np.abs(step), axis=-1, keepdims=True)
+        q[active] += step * np.minimum(1.0, _LARGEST_STEP / np.maximum(largest, 1e-300))
+    return q, reached
+
+
+def _step(J: Array, difference: Array, error: Array) -> Array:
+    """Damped Newton steps (n, 6) rad."""
+    Jt = np.swapaxes(J, -1, -2)
+    damping = (0.1 * error**2 + 1e-15)[:, None, None] * np.eye(6)
+    step = np.linalg.solve(Jt @ J + damping, Jt @ difference[..., None])
+    return np.asarray(step, dtype=np.float64)[..., 0]
+
+
+def wrapped(q: Array) -> Array:
+    """Angles plus multiples of 2 pi, in [-pi, pi] rad; any shape."""
+    return q - _TURN * np.rint(q / _TURN)
+
+
+def distinct(q: Array) -> Array:
+    """Postures (n, k, 6) rad in [-pi, pi] with those that repeat an earlier one as NaN."""
+    q = q.copy()
+    for later in range(1, q.shape[1]):
+        for earlier in range(later):
+            apart = np.max(np.abs(wrapped(q[:, later] - q[:, earlier])), axis=-1)
+            q[apart < _SAME, later] = np.nan
+    return q

@@ -113,7 +113,7 @@ def ranked_postures(
     names the most frequent contact if none is clear.
     """
     candidates = guide_candidates(arm, T_flange_guide, _behind(T_base_line, APPROACH_M), q)
-    clearances = arm.clearances(np.array([candidate.q for candidate in candidates]), room)
+    clearances = arm.clearances(candidates.q, room)
     least = clearances.least
     clear = [
         (candidate, float(clearance))

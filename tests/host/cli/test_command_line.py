@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from guidearm.cli import access, group, main, options
+from guidearm.cli import access, group, help_page, main, options
 from guidearm.errors import PortInUseError
 
 Program = Callable[..., tuple[int, str, str]]
@@ -79,6 +79,43 @@ def test_help_names_every_command(program: Program) -> None:
     }  # fmt: skip
     assert own | {"demo", "sim"} <= listed
     assert "cannot be loaded" not in out
+
+
+def test_the_page_of_help_is_what_the_commands_say() -> None:
+    written = help_page.PAGE.read_text(encoding="utf-8")
+    assert written == help_page.help_page(), "write it anew: python -m guidearm.cli.help_page"
+
+
+def test_help_starts_nothing_but_python() -> None:
+    """The program's page comes from a file, and neither click nor typing is imported for it."""
+    script = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "from guidearm.__main__ import main\n"
+        "sys.argv[1:] = ['--help']\n"
+        "main()\n"
+        "print(sorted(set(sys.modules) - before), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == help_page.PAGE.read_text(encoding="utf-8")
+    assert done.stderr.strip() == "['__future__', 'guidearm', 'guidearm.__main__']"
+
+
+def test_commands_of_another_distribution_are_in_the_help(tmp_path: Path) -> None:
+    told = tmp_path / "other-1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[guidearm.commands]\ndance = nowhere:dance\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "guidearm", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert "\n  dance " in done.stdout
 
 
 def test_version_and_the_module_as_program() -> None:

@@ -89,7 +89,7 @@ def rows(measured: dict[str, Any]) -> list[Row]:
 
 
 def _share(name: str, times: dict[str, Any], peer: str, bound: float) -> Row:
-    return at_most(name, times[OURS]["median_us"] / times[peer]["median_us"], bound)
+    return at_most(name, times[peer]["our_share"], bound)
 
 
 def beside_table(measured: dict[str, Any]) -> Sequence[Sequence[str]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from guidearm.geometry import Array, inverse, pose_difference, rotation_z, transform
 from guidearm.kinematics import Arm, guide_candidates, load_arm
-from guidearm_tools.bench.timing import in_turns, summary
+from guidearm_tools.bench.timing import in_turns, share, summary
 
 ARM = "ur5"
 OURS = "guidearm"
@@ -23,8 +23,8 @@ OURS = "guidearm"
 VALID = 1e-6
 GRID_STEP = np.pi / 4.0
 ROLLS = 360
-# Calls in a row before another's turn.
-BLOCK = 25
+# Calls in a row before another's turn, and turns of which the best counts.
+BLOCK, BEST_OF = 500, 3
 # Poses of the batch that those who take one at a time are given a turn.
 SLICE = 1000
 TURNS = 25
@@ -62,8 +62,9 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _eaik(arm: Arm) -> Solver:
-    chain = arm.chain
-    robot: Any = import_module("eaik.IK_DH").DhRobot(chain.alpha, chain.a, chain.d)
+    links = arm.chain.links[1:]
+    alpha = np.arctan2(links[:, 2, 1], links[:, 2, 2])
+    robot: Any = import_module("eaik.IK_DH").DhRobot(alpha, links[:, 0, 3], links[:, 2, 3])
 
     def postures(found: Any) -> Array:  # noqa: ANN401 a class of theirs
         q = np.asarray(found.Q, dtype=np.float64).reshape(-1, 6)
@@ -91,10 +92,16 @@ def _disagreement(arm: Arm, solver: Solver, q: Array) -> float:
 
 def _single(arm: Arm, solvers: Mapping[str, Solver], T: Array) -> dict[str, Any]:
     took = in_turns(
-        {name: lambda i, solve=s.solve: solve(T[i]) for name, s in solvers.items()}, len(T), BLOCK
+        {name: lambda i, solve=s.solve: solve(T[i]) for name, s in solvers.items()},
+        len(T),
+        BLOCK,
+        BEST_OF,
     )
     return {
-        name: summary(took[name]) | _quality(arm, solver, T) for name, solver in solvers.items()
+        name: summary(took[name])
+        | {"our_share": share(took[OURS], took[name], BLOCK)}
+        | _quality(arm, solver, T)
+        for name, solver in solvers.items()
     }
 
 
@@ -129,10 +136,10 @@ def _batch(arm: Arm, T: Array, eaik: Solver | None) -> dict[str, Any]:
 
         ways["eaik"] = one_by_one
         per["eaik"] = SLICE
-    took = in_turns(ways, TURNS)
+    took = in_turns(ways, TURNS, best_of=BEST_OF)
     q, valid = arm.inverse_batch(T)
     worst = np.abs(pose_difference(T[:, None], arm.forward(q))[valid])
-    measured: dict[str, Any] = {name: summary(us, per[name]) for name, us in took.items()}
+    measured: dict[str, Any] = _summaries(took, per)
     measured[OURS]["unsolved"] = int(np.sum(~np.any(valid, axis=-1)))
     measured[OURS]["worst_residual_m"] = float(np.max(worst[:, :3]))
     return measured
@@ -154,12 +161,12 @@ def _search(arm: Arm, rng: np.random.Generator, eaik: Solver | None) -> dict[str
                 eaik.solve(pose)
 
         ways["eaik"] = round_the_line
-    return {name: summary(us) for name, us in in_turns(ways, TURNS).items()}
+    return _summaries(in_turns(ways, TURNS, best_of=BEST_OF), dict.fromkeys(ways, 1))
 
 
 def _jacobian(arm: Arm, q: Array, beside_pin: bool) -> dict[str, Any]:
     """Pose and Jacobian of the flange for a batch (n, 6); pinocchio takes one at a time."""
-    ways: dict[str, Callable[[int], object]] = {OURS: lambda _: (arm.forward(q), arm.jacobian(q))}
+    ways: dict[str, Callable[[int], object]] = {OURS: lambda _: arm.pose_and_jacobian(q)}
     per = {OURS: len(q)}
     measured: dict[str, Any] = {}
     if beside_pin:
@@ -178,19 +185,25 @@ def _jacobian(arm: Arm, q: Array, beside_pin: bool) -> dict[str, Any]:
         ]
         apart += [np.max(np.abs(J - arm.jacobian(q[i]))) for i, (_, J) in enumerate(theirs)]
         measured["largest_difference"] = float(max(apart))
-    took = in_turns(ways, TURNS)
-    return measured | {name: summary(us, per[name]) for name, us in took.items()}
+    took = in_turns(ways, TURNS, best_of=BEST_OF)
+    return measured | _summaries(took, per)
+
+
+def _summaries(took: Mapping[str, Array], per: Mapping[str, int]) -> dict[str, Any]:
+    """Return the times of one of `per` that a call does, and ours as a share of each."""
+    return {
+        name: summary(us, per[name]) | {"our_share": share(took[OURS] / per[OURS], us / per[name])}
+        for name, us in took.items()
+    }
 
 
 def _pinocchio(arm: Arm) -> Callable[[Array], tuple[Any, Any]]:
     pin: Any = import_module("pinocchio")
     model: Any = pin.Model()
-    placement, joint = pin.SE3.Identity(), 0
-    chain = arm.chain
-    for i in range(6):
+    placement, joint = pin.SE3(arm.chain.links[0]), 0
+    for i, link in enumerate(arm.chain.links[1:]):
         joint = model.addJoint(joint, pin.JointModelRZ(), placement, f"joint {i + 1}")
-        turned = pin.utils.rotate("x", float(chain.alpha[i]))
-        placement = pin.SE3(turned, np.array([chain.a[i], 0.0, chain.d[i]]))
+        placement = pin.SE3(link)
     flange = model.addFrame(pin.Frame("flange", joint, 0, placement, pin.FrameType.OP_FRAME))
     data: Any = model.createData()
     frame, compute = pin.LOCAL_WORLD_ALIGNED, pin.computeFrameJacobian

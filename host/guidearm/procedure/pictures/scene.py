@@ -99,8 +99,8 @@ def skeleton(arm: Arm, tools: ToolCalibration, q: Array) -> Skeleton:
     """Lay out posture q (6,) rad in the base frame, with what the flange carries."""
     frames = arm.joint_frames(q)
     origins = frames[:, :3, 3]
-    # A link goes first along its joint's axis, then along the common normal, which is its x.
-    corners = origins[1:] - arm.chain.a[:, None] * frames[1:, :3, 0]
+    # A link goes first along its joint's axis, then along the common normal.
+    corners = origins[:-1] + arm.chain.links[1:, 2, 3, None] * frames[:-1, :3, 2]
     links = np.empty((2 * len(origins) - 1, 3))
     links[0::2], links[1::2] = origins, corners
     T_base_guide = frames[6] @ tools.T_flange_guide
