@@ -58,9 +58,14 @@ def list_(settings: Settings) -> None:
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML, too."
 )
+@click.option("--yes", is_flag=True, help="Let a rig on a desk move without asking.")
 @with_settings
-def run(settings: Settings, name: str, names: tuple[str, ...], junit: Path | None) -> None:
+def run(
+    settings: Settings, name: str, names: tuple[str, ...], junit: Path | None, yes: bool
+) -> None:
     """Run scenarios on a rig; what it cannot run is skipped with the reason.
+
+    A rig on a desk says what will move, and asks. Ctrl-C stops it.
 
     Exits with 1 if a scenario fails, or if none could run.
     """
@@ -72,8 +77,15 @@ def run(settings: Settings, name: str, names: tuple[str, ...], junit: Path | Non
     scenarios = chosen(names)
     results: list[Result] = []
     try:
-        with open_rig(name) as rig, _progress(len(scenarios)) as before:
-            results.extend(runner.run(rig, scenarios, before))
+        with open_rig(name) as rig:
+            able = [scenario.name for scenario in scenarios if scenario.missing(rig) is None]
+            rig.permit(able, yes)
+            with _progress(len(scenarios), rig.physical) as before:
+                for result in runner.run(rig, scenarios, before):
+                    results.append(result)
+    except KeyboardInterrupt:
+        # leaving the rig has made it safe, or has said that it could not
+        raise KeyboardInterrupt(f"stopped by Ctrl-C; {name} is safe") from None
     finally:
         if junit is not None:
             write_junit(junit, name, results)  # what there is, also of a run that was broken off
@@ -97,6 +109,15 @@ def run(settings: Settings, name: str, names: tuple[str, ...], junit: Path | Non
     remark(f"{len(ran)} passed, {len(results) - len(ran)} skipped; {rows_held} rows within bounds")
 
 
+@hil.command("template")
+@with_settings
+def template(_settings: Settings) -> None:
+    """Print the description of a desk, to be filled in: for --rig serial:FILE."""
+    from importlib.resources import files
+
+    click.echo((files("guidearm_hil.rigs") / "desk.toml").read_text("utf-8"), nl=False)
+
+
 def _show(results: list[Result], verbose: bool) -> None:
     from guidearm_hil.runner import FAILED
     from guidearm_tools.bench.rows import row_table
@@ -110,10 +131,13 @@ def _show(results: list[Result], verbose: bool) -> None:
 
 
 @contextmanager
-def _progress(count: int) -> Generator[Callable[[Scenario], None] | None]:
-    """Yield what draws a bar with the scenario that runs; None off a terminal."""
+def _progress(count: int, plain: bool) -> Generator[Callable[[Scenario], None] | None]:
+    """Yield what shows the scenario that runs, by name or in a bar; None off a terminal."""
     if not sys.stderr.isatty():
         yield None
+        return
+    if plain:  # a person may be spoken to meanwhile
+        yield lambda scenario: remark(f"{scenario.name}: {scenario.what}")
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -19,9 +19,10 @@ DEFAULT = "virtual"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--rig`."""
+    """Add `--rig` and `--rig-yes`."""
     group = parser.getgroup("guidearm")
     group.addoption("--rig", default=DEFAULT, help=f"rig for the scenarios [{DEFAULT}]")
+    group.addoption("--rig-yes", action="store_true", help="let a rig on a desk move unasked")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,6 +38,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Open the rig that `--rig` names; it is left safe."""
     from guidearm_hil.rigs import open_rig
+    from guidearm_hil.scenarios import all_scenarios
 
     with open_rig(str(request.config.getoption("--rig"))) as opened:
+        able = [given.name for given in all_scenarios() if given.missing(opened) is None]
+        opened.permit(able, yes=bool(request.config.getoption("--rig-yes")))
         yield opened

@@ -61,6 +61,7 @@ def play(rig: Rig, scenario: Scenario) -> Result:
         why.append(f"internal error: {type(raised).__name__}: {raised}")
     rig.make_safe()
     why += [_told(row) for row in report.broken]
+    why += report.notes
     outcome = FAILED if why else PASSED
     took_s = time.monotonic() - began
     return Result(scenario, outcome, "; ".join(why), tuple(report.rows), took_s, error)

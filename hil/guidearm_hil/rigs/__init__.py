@@ -67,6 +67,11 @@ RIGS = {
         "emulated Raspberry Pi Picos with the genuine image, motors on their pins, virtual time",
         "guidearm_hil.rigs.pico",
     ),
+    "serial": Kind(
+        "serial:FILE",
+        "boards on a desk, described in FILE (guidearm hil template writes one)",
+        "guidearm_hil.rigs.serial",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ they say otherwise.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
@@ -142,8 +142,20 @@ class Rig(ABC):
     excursion: Array
     inputs: frozenset[Input] = frozenset()
     injections: frozenset[str] = frozenset()
+    physical: bool = False
+    """Whether something real moves: then somebody has to permit it first."""
+    reaction_s: float = 0.0
+    """What it may take until an input is set: a person's time."""
 
     # ---- always
+
+    def permit(self, scenarios: Sequence[str], yes: bool) -> None:
+        """Have somebody agree to what these scenarios will move; `yes` says that they have.
+
+        Raises RigError if nobody does. Where nothing real moves nobody is asked.
+        """
+        if self.physical:
+            raise RigError(f"rig {self.name} has no way to ask for permission")
 
     @abstractmethod
     def make_safe(self) -> None:

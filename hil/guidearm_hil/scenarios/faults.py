@@ -17,6 +17,7 @@ from guidearm_hil.scenarios.steps import (
     judge_rest,
     middle_joint,
     read_parameter,
+    until_set,
 )
 from guidearm_protocol import messages
 
@@ -88,7 +89,7 @@ def limit_switch(rig: Rig, report: Report) -> None:
         switch = Input.LIMIT_UPPER if forward else Input.LIMIT_LOWER
         robot.enable()
         start = robot.state.q_demand
-        ended = in_mid_move(rig, robot, lambda: rig.set_input(switch, True, number))
+        ended = in_mid_move(rig, robot, lambda: rig.set_input(switch, True, number), until_set(rig))
         judge_rest(rig, robot, report)
         judge_fault(robot, report, ended, number, messages.HARD_LIMIT)
         robot.enable()
@@ -103,8 +104,10 @@ def emergency_stop(rig: Rig, report: Report) -> None:
     """The emergency button stops every joint under control, and none can be enabled meanwhile."""
     with rig.robot() as robot:
         robot.enable()
-        ended = in_mid_move(rig, robot, lambda: rig.set_input(Input.EMERGENCY_STOP, True))
-        report.exactly("the move ends by it", "emergency stop" in str(ended), True)
+        ended = in_mid_move(
+            rig, robot, lambda: rig.set_input(Input.EMERGENCY_STOP, True), until_set(rig)
+        )
+        report.ends(ended, "emergency stop")
         judge_rest(rig, robot, report)
         own = [joint for joint in robot.poll().joints if joint.fault == messages.EMERGENCY_STOP]
         report.exactly("joints with the fault", len(own), len(robot.numbers))

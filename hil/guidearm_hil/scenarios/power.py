@@ -16,8 +16,7 @@ def restart_in_mid_move(rig: Rig, report: Report) -> None:
     with rig.robot() as robot:
         robot.enable()
         ended = in_mid_move(rig, robot, lambda: rig.power_cycle(number))
-        named = f"joint {number} restarted" in str(ended)
-        report.exactly("the move ends by the restart", named, True)
+        report.ends(ended, f"joint {number} restarted")
         report.exactly("enabling is refused", _refused(robot), True)
     with rig.robot() as robot:
         judge_rest(rig, robot, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from guidearm.errors import GuideArmError
 from guidearm_hil.rigs import Input, Offer, Rig
 from guidearm_tools.bench.rows import Row, at_least, at_most, exactly
 
@@ -14,6 +15,8 @@ class Report:
     """The rows of a scenario while it runs; it passes if every one is ok and nothing is raised."""
 
     rows: list[Row] = field(default_factory=list[Row])
+    notes: list[str] = field(default_factory=list[str])
+    """What explains rows that are not ok."""
 
     def at_most(self, name: str, measured: float, bound: float) -> None:
         """Note what must not be more than `bound`."""
@@ -26,6 +29,15 @@ class Report:
     def exactly(self, name: str, measured: float, bound: float) -> None:
         """Note what must be `bound`."""
         self.rows.append(exactly(name, float(measured), float(bound)))
+
+    def ends(self, ended: GuideArmError | None, by: str) -> None:
+        """Note that a motion has to be ended by what says `by`, and what ended it instead."""
+        as_wanted = ended is not None and by in str(ended)
+        self.exactly(f"the move ends by {by}", as_wanted, True)
+        if not as_wanted:
+            self.notes.append(
+                f"the move ended by: {ended}" if ended else "the move went to its end"
+            )
 
     @property
     def broken(self) -> list[Row]:

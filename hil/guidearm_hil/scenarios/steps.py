@@ -56,6 +56,11 @@ def in_mid_move(
     return None
 
 
+def until_set(rig: Rig) -> float:
+    """Return how long (s) a move has to last for an input to be set in its middle."""
+    return rig.reaction_s / (1 - MIDDLE)
+
+
 def counts(robot: Robot, joint: JointState) -> int:
     """Return the position that a joint reports, in motor counts."""
     turn = robot.identity(joint.number).counts_per_turn
@@ -97,8 +102,7 @@ def judge_fault(
     The cause has to be gone by now; then the fault still stands until it is reset.
     """
     name = messages.FAULTS[fault][1]
-    named = error is not None and f"joint {number}: {name}" in str(error)
-    report.exactly(f"the move ends by joint {number}: {name}", named, True)
+    report.ends(error, f"joint {number}: {name}")
     reports = read_faults(robot.bus, robot.numbers)
     own = [told.fault for told in reports if told.joint == number]
     report.exactly(f"latched first cause of joint {number}", own[0] if own else 0, fault)

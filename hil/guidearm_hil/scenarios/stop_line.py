@@ -17,6 +17,7 @@ from guidearm_hil.scenarios.steps import (
     judge_rest,
     middle_joint,
     refuses_to_enable,
+    until_set,
 )
 from guidearm_protocol import messages
 
@@ -36,7 +37,7 @@ def stop_line(rig: Rig, report: Report) -> None:
         with changed(robot, number, **{"upper_trip" if way > 0 else "lower_trip": trip}):
             robot.enable()
             ended = in_mid_move(rig, robot, lambda: None)
-            report.exactly("the move ends by the fault", "soft limit" in str(ended), True)
+            report.ends(ended, f"joint {number}: soft limit")
             after_us = _after_the_cause(robot, number)
             report.exactly("other joints that followed", len(after_us), len(robot.numbers) - 1)
             report.at_least(
@@ -57,8 +58,10 @@ def stop_line_from_outside(rig: Rig, report: Report) -> None:
     """The line pulled by something else stops every joint and keeps it from being enabled."""
     with rig.robot() as robot:
         robot.enable()
-        ended = in_mid_move(rig, robot, lambda: rig.set_input(Input.STOP_LINE, True))
-        report.exactly("the move ends by it", "the stop line was pulled" in str(ended), True)
+        ended = in_mid_move(
+            rig, robot, lambda: rig.set_input(Input.STOP_LINE, True), until_set(rig)
+        )
+        report.ends(ended, "the stop line was pulled")
         judge_rest(rig, robot, report)
         own = [joint for joint in robot.poll().joints if joint.fault == messages.STOP_LINE]
         report.exactly("joints with the fault", len(own), len(robot.numbers))
