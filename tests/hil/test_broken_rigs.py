@@ -63,7 +63,7 @@ BUGS = (
         "underrun",
     ),
     Bug("silence-in-motion", SERVO, "_LINK_TIMEOUT = const(2)", "_LINK_TIMEOUT = const(3)", "link"),
-    Bug("underrun", SERVO, "_UNDERRUN = const(3)", "_UNDERRUN = const(2)", "names the host"),
+    Bug("underrun", SERVO, "_UNDERRUN = const(3)", "_UNDERRUN = const(2)", "host was late"),
     Bug("soft-limit", SERVO, "_SOFT_LIMIT = const(5)", "_SOFT_LIMIT = const(13)", "soft limit"),
     Bug(
         "following-error",
@@ -72,10 +72,10 @@ BUGS = (
         "_FOLLOWING_ERROR = const(13)",
         "following error",
     ),
-    Bug("supply", SUPERVISOR, "_CAUSE_SUPPLY = const(15)", "_CAUSE_SUPPLY = const(14)", "supply"),
+    Bug("supply", SERVO, "_CAUSE_SUPPLY = const(15)", "_CAUSE_SUPPLY = const(14)", "supply"),
     Bug(
         "over-temperature",
-        SUPERVISOR,
+        SERVO,
         "_CAUSE_OVER_TEMPERATURE = const(14)",
         "_CAUSE_OVER_TEMPERATURE = const(15)",
         "over-temperature",
@@ -96,7 +96,7 @@ BUGS = (
     ),
     Bug(
         "encoders-disagree",
-        SUPERVISOR,
+        SERVO,
         "_CAUSE_ENCODERS_DISAGREE = const(7)",
         "_CAUSE_ENCODERS_DISAGREE = const(12)",
         "encoders disagree",
@@ -133,7 +133,7 @@ BUGS = (
     Bug(
         "brake-that-does-not-open",
         SUPERVISOR,
-        "if s[_P_BRAKE_FEEDBACK] != 0:",
+        "if s[_P_BRAKE_FEEDBACK]:",
         "if s[_P_BRAKE_FEEDBACK] == 7:",
         "enabling ends by the fault",
     ),
@@ -156,7 +156,7 @@ BUGS = (
         BOARD,
         "0  # interrupts are off",
         "0; self.boot_count = 7",
-        "the move ends by the restart",
+        "the move ends by joint 3 restarted",
     ),
     Bug(
         "slots",
@@ -200,19 +200,6 @@ def test_a_noisy_wire_fails_the_cycles() -> None:
     told, reason = outcome(VirtualRig(1, noise=Noise(drop=0.01)), "clean-cycles")
     assert told == FAILED
     assert "frames lost" in reason
-
-
-def test_a_slow_stop_line_fails_its_scenario() -> None:
-    class Slow(VirtualRig):
-        @property
-        def arm(self):  # noqa: ANN202
-            arm = super().arm
-            arm.bus.moving_step_us = 5000
-            return arm
-
-    told, reason = outcome(Slow(1), "stop-line")
-    assert told == FAILED
-    assert "last of them after the cause" in reason
 
 
 class WithDirectionPins(VirtualRig):
@@ -284,4 +271,5 @@ def test_direction_pins_that_are_right() -> None:
 
 def test_no_scenario_was_never_seen_to_fail() -> None:
     others = {"move-and-return", "clean-cycles", "direction-pin"}
+    others |= {"budgets", "hard-interrupts", "hand-over"}  # in test_cortex_m.py
     assert {scenario.name for scenario in all_scenarios()} == others | {b.scenario for b in BUGS}

@@ -75,7 +75,7 @@ def test_run_reports_what_it_measured_and_what_it_skipped(
     junit = tmp_path / "out.xml"
     code, out, err = told("run", "--rig", "virtual", *names, "--json", "--junit", str(junit))
     assert code == 0
-    assert err == "1 passed, 1 skipped; 4 rows within bounds\n"
+    assert err == "1 passed, 1 skipped; 5 rows within bounds\n"
     report = json.loads(out)
     assert report["rig"] == "virtual"
     first, second = report["scenarios"]

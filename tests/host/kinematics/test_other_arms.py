@@ -76,11 +76,11 @@ def elementary(axis: int, angle: float, along: float) -> Array:
 def test_modified_parameters_are_their_elementary_motions(write: Write) -> None:
     arm = write("mdh", PUMA_MDH)
     for q in postures(arm, 20):
-        T = np.eye(4)
+        pose = np.eye(4)
         for i in range(6):
-            T = T @ elementary(0, np.deg2rad(PUMA_MDH["alpha_deg"][i]), PUMA_MDH["a_m"][i])
-            T = T @ elementary(2, q[i], PUMA_MDH["d_m"][i])
-        np.testing.assert_allclose(arm.forward(q), T, atol=1e-14)
+            pose = pose @ elementary(0, np.deg2rad(PUMA_MDH["alpha_deg"][i]), PUMA_MDH["a_m"][i])
+            pose = pose @ elementary(2, q[i], PUMA_MDH["d_m"][i])
+        np.testing.assert_allclose(arm.forward(q), pose, atol=1e-14)
 
 
 def test_one_arm_in_both_conventions(write: Write) -> None:
