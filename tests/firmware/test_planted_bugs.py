@@ -418,7 +418,7 @@ BUGS = (
     Bug(
         "no soft limit",
         SEGMENTS,
-        "if position > (q[UPPER_LIMIT] ^ m) - m and",
+        "if position > q[UPPER_LIMIT] << lift >> lift and",
         "if position > 0x7FFFFFF and",
         keeps_soft_limits,
     ),

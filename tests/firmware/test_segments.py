@@ -88,9 +88,7 @@ def test_every_segment_ends_exactly_where_it_should() -> None:
         _, chain, _ = random_chain(rng, 409_600, FASTEST)
         chain = (chain * 32)[:60]
         chains.append([0, 409_600, FASTEST, [(p % 1000, 0, 20_000) for p, _, _ in chain], 20_000])
-    for chain, (_, set_point) in zip(
-        chains, tell(chains=chains)["set_points"], strict=True
-    ):
+    for chain, (_, set_point) in zip(chains, tell(chains=chains)["set_points"], strict=True):
         assert abs(set_point - Fraction(chain[3][-1][0] * 409_600 * 256, TURN)) <= 1
 
 

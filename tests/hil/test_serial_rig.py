@@ -162,7 +162,7 @@ def test_nothing_is_asked_of_a_joint_until_somebody_agrees(
 
 def test_a_joint_without_room(bench: Bench) -> None:
     bench.describe(over={"lower_deg": 0.0, "upper_deg": 20.0})
-    with pytest.raises(RigError, match=r"joint 5 stands at 89\.99 deg: there is no room for"):
+    with pytest.raises(RigError, match=r"joint 5 stands at 90\.01 deg: there is no room for"):
         bench.open()
 
 
@@ -234,7 +234,7 @@ def test_a_scenario_that_breaks_off_leaves_joints_at_rest_and_as_they_were(bench
             assert read_parameter(robot, 5, "stall_ticks") == before
             robot.enable()
             robot.move_joints(robot.state.q_demand + rig.excursion)
-            with pytest.raises(LimitError, match="joint 5 would go"):
+            with pytest.raises(LimitError, match="joint 6 would go"):
                 robot.move_joints(robot.state.q_demand + 2 * rig.excursion)
     assert bench.travelled()[1].max() < EXCURSION_DEG + 0.5
     bench.arm.reboot(5)

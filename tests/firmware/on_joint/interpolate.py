@@ -62,9 +62,9 @@ def fill() -> list:
     answers = []
     for index in range(servo.RING_SLOTS - 1):
         answers.append(push(state, queue, [100 * index, 0, 10000]))
-    kept = [*state, queue[segments.NEWEST], queue[segments.REFUSED]]
+    kept = (list(state), queue[segments.NEWEST], queue[segments.REFUSED])
     answers += [push(state, queue, [0, 0, 10000]) for _ in range(3)]
-    now = [*state, queue[segments.NEWEST], queue[segments.REFUSED]]
+    now = (list(state), queue[segments.NEWEST], queue[segments.REFUSED])
     untouched = kept == now
     state[servo.TAIL] = 1
     answers.append(push(state, queue, [0, 0, 10000]))
