@@ -11,8 +11,8 @@ from guidearm.geometry import Array
 from guidearm.kinematics.arm import Arm
 from guidearm.kinematics.clearance import BASE, FLANGE, Room, Sight
 
-SIGHT_RADIUS_M = 0.030
-"""Kept free about a line of sight: half a marker's width."""
+SIGHT_RADIUS_M = 0.020
+"""Kept free about a line of sight, beside the bodies, which are drawn generous."""
 ARM_MARKER_VIEW = "the camera's view of the arm marker"
 PATIENT_MARKER_VIEW = "the camera's view of the patient marker"
 
