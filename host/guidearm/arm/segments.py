@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from guidearm.arm.joint_model import JointModel
 from guidearm.arm.state import RAD_PER_UNIT, ArmState
 from guidearm.errors import LimitError, MotionError
 from guidearm.geometry import Array
 from guidearm.link import SegmentPoint
 from guidearm_protocol import messages
-
-if TYPE_CHECKING:
-    from guidearm.arm.robot import Robot
 
 START_TOLERANCE_RAD = 1e-4
 SHORTEST_SEGMENT_US = 1000
@@ -77,16 +75,16 @@ class Course(Protocol):
         ...
 
 
-def wire_points(segments: Segments, robot: Robot) -> list[SegmentPoint]:
+def wire_points(segments: Segments, joints: JointModel) -> list[SegmentPoint]:
     """Return the segments in wire units, numbered from 0.
 
     Raises LimitError naming joint and angle outside the arm's range, MotionError for segments
     that no joint could take.
     """
     count = len(segments.duration_us)
-    joints = len(robot.numbers)
-    if segments.position.shape != (count, joints) or segments.velocity.shape != (count, joints):
-        raise MotionError(f"segments are not those of {joints} joints")
+    shape = (count, len(joints.numbers))
+    if segments.position.shape != shape or segments.velocity.shape != shape:
+        raise MotionError(f"segments are not those of {len(joints.numbers)} joints")
     if not (np.isfinite(segments.position).all() and np.isfinite(segments.velocity).all()):
         raise MotionError("a segment is not finite")
     durations = np.asarray(segments.duration_us)
@@ -97,19 +95,21 @@ def wire_points(segments: Segments, robot: Robot) -> list[SegmentPoint]:
         )
     if count and np.any(segments.velocity[-1] != 0):
         raise MotionError("a move has to end at rest")
-    lower, upper = robot.model.lower, robot.model.upper
+    lower, upper = joints.lower, joints.upper
     outside = (segments.position < lower) | (segments.position > upper)
     if outside.any():
         row, joint = (int(i) for i in np.argwhere(outside)[0])
         raise LimitError(
-            f"joint {robot.numbers[joint]} would go to "
+            f"joint {joints.numbers[joint]} would go to "
             f"{math.degrees(segments.position[row, joint]):.2f} deg, outside "
             f"{math.degrees(lower[joint]):.0f}..{math.degrees(upper[joint]):.0f}"
         )
     fastest = messages.SET_POINT[1][4] * RAD_PER_UNIT
     if np.any(np.abs(segments.velocity) > fastest):
         joint = int(np.argmax(np.max(np.abs(segments.velocity), axis=0)))
-        raise LimitError(f"joint {robot.numbers[joint]} would move faster than {fastest:.1f} rad/s")
+        raise LimitError(
+            f"joint {joints.numbers[joint]} would move faster than {fastest:.1f} rad/s"
+        )
     positions = np.rint(segments.position / RAD_PER_UNIT).astype(np.int64).tolist()
     velocities = np.rint(segments.velocity / RAD_PER_UNIT).astype(np.int64).tolist()
     return [

@@ -130,7 +130,7 @@ class Move:
         self._course_first = 0  # number in this move of the course's first segment
         self._queue: deque[SegmentPoint] = deque()  # of this leg; what no joint lacks is gone
         self._tried = False  # the first of the queue was sent, some joint may have it
-        self._next_leg = wire_points(self.segments, robot)
+        self._next_leg = wire_points(self.segments, robot.model)
         self._rest = wire_rest(self.segments)
         self._paused = False
         self._base = 0  # number of the newest segment before this move, on every joint
@@ -165,7 +165,7 @@ class Move:
             raise MotionError("this motion cannot be changed on its way: stop it")
         first = self.sent + self._tried
         course = change(self._course, first - self._course_first)
-        points = wire_points(course.segments, self.robot)
+        points = wire_points(course.segments, self.robot.model)
         self._course, self._course_first = course, first
         if len(self._queue) > self._tried:
             while len(self._queue) > self._tried:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from guidearm.motion.limits import ROUNDING_RAD, JointLimits
 
 Spans = tuple[float, float, float]
@@ -21,14 +23,20 @@ def joint_spans(start, end):
     v_span = a_span = j_span = 0.0
 """
 _INSIDE = "{lower!r} <= e{n} <= {upper!r}"
-_JOINT = """
-    travel = e{n} - s{n} if e{n} > s{n} else s{n} - e{n}
-    if travel * {by_v!r} > v_span:
-        v_span = travel * {by_v!r}
-    if travel * {by_a!r} > a_span:
-        a_span = travel * {by_a!r}
-    if travel * {by_j!r} > j_span:
-        j_span = travel * {by_j!r}
+_TRAVEL = """
+    {name} = e{n} - s{n} if e{n} > s{n} else s{n} - e{n}
+"""
+_FARTHEST = """
+    if travel > farthest:
+        farthest = travel
+"""
+_ALIKE = """
+    if farthest * {by_v!r} > v_span:
+        v_span = farthest * {by_v!r}
+    if farthest * {by_a!r} > a_span:
+        a_span = farthest * {by_a!r}
+    if farthest * {by_j!r} > j_span:
+        j_span = farthest * {by_j!r}
 """
 _TAIL = """
     return v_span, a_span, j_span
@@ -44,24 +52,30 @@ def joint_spans(arm: JointLimits) -> Callable[[list[float], list[float]], Spans 
     is not n numbers.
 
     The function is written out joint by joint and compiled, as `namedtuple` does: this is the inner
-    loop of planning, and as a loop it takes twice as long.
+    loop of planning, and as a loop it takes three times as long. Of joints with the same limits
+    only the one that goes the farthest counts.
     """
-    columns = {
-        # A trace more than `check_limits` allows, which has the last word.
-        "lower": arm.lower - 1.001 * ROUNDING_RAD,
-        "upper": arm.upper + 1.001 * ROUNDING_RAD,
-        "by_v": 1.0 / arm.velocity,
-        "by_a": 1.0 / arm.acceleration,
-        "by_j": 1.0 / arm.jerk,
-    }
-    count = len(arm.lower)
-    joints = [{"n": n, **{name: float(c[n]) for name, c in columns.items()}} for n in range(count)]
+    # A trace more than `check_limits` allows, which has the last word.
+    lower, upper = arm.lower - 1.001 * ROUNDING_RAD, arm.upper + 1.001 * ROUNDING_RAD
+    inverse = 1.0 / np.stack([arm.velocity, arm.acceleration, arm.jerk], axis=-1)
+    alike: dict[tuple[float, ...], list[int]] = {}
+    for n, row in enumerate(inverse.tolist()):
+        alike.setdefault(tuple(row), []).append(n)
+    body = ""
+    for (by_v, by_a, by_j), (first, *others) in alike.items():
+        body += _TRAVEL.format(name="farthest", n=first)
+        for n in others:
+            body += _TRAVEL.format(name="travel", n=n) + _FARTHEST
+        body += _ALIKE.format(by_v=by_v, by_a=by_a, by_j=by_j)
+    joints = range(len(lower))
     head = _HEAD.format(
-        starts=", ".join(f"s{n}" for n in range(count)),
-        ends=", ".join(f"e{n}" for n in range(count)),
-        inside=" and ".join(_INSIDE.format(**joint) for joint in joints),
-        sum=" + ".join(f"s{n}" for n in range(count)),
+        starts=", ".join(f"s{n}" for n in joints),
+        ends=", ".join(f"e{n}" for n in joints),
+        inside=" and ".join(
+            _INSIDE.format(n=n, lower=float(lower[n]), upper=float(upper[n])) for n in joints
+        ),
+        sum=" + ".join(f"s{n}" for n in joints),
     )
     namespace: dict[str, Any] = {"inf": inf}
-    exec(head + "".join(_JOINT.format(**joint) for joint in joints) + _TAIL, namespace)
+    exec(head + body + _TAIL, namespace)
     return namespace["joint_spans"]

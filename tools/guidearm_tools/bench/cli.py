@@ -74,6 +74,28 @@ def kinematics(settings: Settings, seed: int, poses: int) -> None:
     _show(settings, [*rows(measured), *peers.rows()], **told)
 
 
+@click.command("motion")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Draws moves and changes.")
+@click.option("--moves", type=click.IntRange(100), default=2000, help="Of each kind.  [2000]")
+@click.option("--sequences", type=click.IntRange(1), default=300, help="Of changes.  [300]")
+@with_settings
+def motion(settings: Settings, seed: int, moves: int, sequences: int) -> None:
+    """Measure how moves are planned beside another library, on the same moves.
+
+    It is kept in an environment of its own, which needs a network the first time.
+    """
+    from guidearm_tools.bench.motion import PEERS, beside_table, measure_motion, rows
+
+    peers = _peers(settings, PEERS)
+    measured = measure_motion(peers, seed, moves, sequences)
+    if not settings.as_json:
+        click.echo(
+            table(("what", "who", "median us", "p99 us"), beside_table(measured), "  rr") + "\n"
+        )
+    told: dict[str, Any] = {"peers": peers.present, "skipped": peers.skipped, **measured}
+    _show(settings, [*rows(measured), *peers.rows()], **told)
+
+
 def _peers(settings: Settings, names: Sequence[str]) -> Peers:
     """Return the peers' environment; on a terminal it is told what takes long."""
     from guidearm_tools.bench.peers import peers_folder, prepare
@@ -121,7 +143,7 @@ class _Bench(Group):
 bench = _Bench(
     "bench",
     params=group_options(),
-    commands=[codec, kinematics, link],
-    help="Measure link, codecs, kinematics and firmware.",
+    commands=[codec, kinematics, link, motion],
+    help="Measure link, codecs, kinematics, motion and firmware.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
