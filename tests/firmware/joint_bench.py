@@ -74,9 +74,7 @@ def other_image(folder: Path) -> Generator[None]:
         _other_image.reset(token)
 
 
-def run(
-    script: str, argument: object, *, on: Interpreter | None = None
-) -> Any:  # noqa: ANN401 whatever JSON the script prints
+def run(script: str, argument: object, *, on: Interpreter | None = None) -> Any:  # noqa: ANN401 whatever JSON the script prints
     """Run a script of `on_joint` with an argument."""
     folder = _other_image.get() or Path(_true_image().name) / "image"
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

@@ -112,7 +112,5 @@ def test_a_posture_that_meets_the_room_is_passed_over(arm: Arm) -> None:
 
 def test_a_plan_within_a_keep_out_names_who_meets_what(arm: Arm) -> None:
     wall = Floor("ceiling", np.array([0.0, 0.0, 0.3]), np.array([0.0, 0.0, -1.0]))
-    with pytest.raises(
-        MotionError, match=r"none of \d+ postures is clear.* meets"
-    ):
+    with pytest.raises(MotionError, match=r"none of \d+ postures is clear.* meets"):
         plan_path(arm, arm.T_flange_guide, LINE, arm.home, speed=0.5, room=Room((wall,)))
