@@ -126,13 +126,14 @@ class Build:
         # apt has checked the files against its signed index; the uploader's key need not be here
         self.call(["dpkg-source", "--no-check", "-x", str(description), str(into)], self.folder)
 
-    def manifest(self, first: str = "") -> Path:
+    def manifest(self, first: str = "", files: Mapping[str, bytes] | None = None) -> Path:
         """Write the files to freeze and a manifest that names them; return the manifest.
 
-        A file that is as it was keeps its date. `first` are lines of the manifest that come first.
+        The files are those of the rig, if no others are given; one that is as it was keeps its
+        date. `first` are lines of the manifest that come first.
         """
         frozen = self.folder / "frozen"
-        files = self.rig.files()
+        files = self.rig.files() if files is None else files
         for old in sorted(frozen.rglob("*"), reverse=True):
             if old.is_file() and old.relative_to(frozen).as_posix() not in files:
                 old.unlink()

@@ -55,7 +55,8 @@ _CYCLES_PER_US = const(10)
 _GPIO_IN = const(11)
 _DIRECTION = const(12)
 _FIFO_STATUS = const(13)
-_WORDS = const(14)
+_SEEN = const(14)  # up to where there is no delimiter behind the tail
+_WORDS = const(15)
 _TX_EMPTY = const(1 << 24)
 
 
@@ -108,6 +109,7 @@ def _take(line: object, buffer: object, room: int, received: object) -> int:
         last = tail
         tail = (tail + 1) & (_RING - 1)
     w[_TAIL] = tail
+    w[_SEEN] = tail
     if n != 0:
         ptr32(received)[0] = ptr32(w[_STAMPS])[last] & _TIME
     return n
@@ -115,16 +117,29 @@ def _take(line: object, buffer: object, room: int, received: object) -> int:
 
 @micropython.viper
 def _waiting(line: object) -> int:
-    """Tell whether a byte has arrived."""
+    """Tell whether a frame has ended, or so much has arrived without an end that it is none.
+
+    A part of a frame is left where it is: to take it would make the main loop late for the end.
+    """
     w = ptr32(line)
-    return 1 if (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2 != w[_TAIL] else 0
+    head = (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2
+    source = ptr8(w[_BYTES])
+    seen = w[_SEEN]
+    while seen != head and source[seen] != 0:
+        seen = (seen + 1) & (_RING - 1)
+    w[_SEEN] = seen
+    if seen != head:
+        return 1
+    return 1 if (head - w[_TAIL]) & (_RING - 1) >= _MOST_BYTES else 0
 
 
 @micropython.viper
 def _discard(line: object) -> object:
     """Forget what has arrived."""
     w = ptr32(line)
-    w[_TAIL] = (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2
+    head = (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2
+    w[_TAIL] = head
+    w[_SEEN] = head
 
 
 @micropython.viper
@@ -268,7 +283,7 @@ class Bus:
         line[_CYCLES_PER_US] = _BIT_CYCLES * (baud // _BAUD_STEP) // 8
 
     def waiting(self) -> bool:
-        """Tell whether a byte has arrived that was not read."""
+        """Tell whether a frame has ended that was not read, or what is none has piled up."""
         return _waiting(self._line) != 0
 
     def read(self, buffer: bytearray, received: "array[int]") -> int:

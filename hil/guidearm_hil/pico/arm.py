@@ -29,7 +29,7 @@ from guidearm_hil.joint_design import (
     servo_parameters,
 )
 from guidearm_hil.noise import at_another_baud
-from guidearm_hil.pico.process import Emulator
+from guidearm_hil.pico.process import Emulator, firmware
 
 HOST = -1
 """The sender of bytes that come from the host; joints are counted from 0."""
@@ -98,7 +98,7 @@ class PicoPort:
         """Speak to `arm`; messages call the port `name`."""
         self._arm = arm
         self.name = name
-        self._baud = pins.BAUD
+        self._baud = arm.baud
 
     @property
     def baud(self) -> int:
@@ -116,7 +116,8 @@ class PicoPort:
     def read(self, deadline: float) -> bytes:
         """Return received bytes as soon as there are any, or b"" at the instant `deadline` (s)."""
         heard = self._arm.receive(round(deadline * 1e9))
-        return heard if self._baud == pins.BAUD else at_another_baud(heard, pins.BAUD, self._baud)
+        own = self._arm.baud
+        return heard if self._baud == own else at_another_baud(heard, own, self._baud)
 
     def discard_input(self) -> None:
         """Forget everything received and not read yet."""
@@ -136,23 +137,27 @@ class PicoArm:
         seed: int,
         *,
         q: Array | None = None,
+        baud: int = pins.BAUD,
         image: Path | None = None,
     ) -> None:
         """Boot at true link angles q (6,) rad, by default the arm's home.
 
-        The image is by default that of the rig. Raises RigSetUpError without the rig.
+        `baud` is one of `image.BAUDS`; the image is by default that of the rig with this rate.
+        Raises RigSetUpError without the rig.
         """
         self.model = model
+        self.baud = baud
         self.joints = joints
         self.host_ns = 0
         self.now_ns = 0  # up to which the joints have come
         self.sent: list[SentByte] = []  # on the wire, since somebody took them
         self.edges: list[PinEdge] = []
         self._heard: list[SentByte] = []  # by the host, not read
+        self._words: list[list[int]] = []  # of each plant, at first
         self._q = np.array(model.home if q is None else q, dtype=np.float64)
         self._gravity = Gravity(model)
         self._gravity_due_ns = _GRAVITY_STEP_NS
-        self._emulator = Emulator("server.mjs", image)
+        self._emulator = Emulator("server.mjs", image or firmware(baud))
         try:
             self._emulator.ask(**self._set_up(seed))
             self.advance(round(BOOT_S * 1e9))
@@ -171,9 +176,11 @@ class PicoArm:
         for joint in range(self.joints):
             offset = int(rng.integers(-100000, 100000))
             values = servo_parameters(model, joint, joint + 1, model.arm_id)
+            words = plant_words(model, joint, self._q[joint], load[joint], offset)
+            self._words.append(words)
             boards.append(
                 {
-                    "words": plant_words(model, joint, self._q[joint], load[joint], offset),
+                    "words": words,
                     "flash": [[PARAMETERS_AT, flash_image(values).hex()]],
                     "uniqueId": rng.bytes(8).hex(),
                     "ppm": int(rng.integers(-CLOCK_PPM, CLOCK_PPM + 1)),
@@ -181,7 +188,7 @@ class PicoArm:
                 }
             )
         return {
-            "baud": pins.BAUD,
+            "baud": self.baud,
             "pins": pins.GPIO,
             "held": {row[1]: _HELD[row[3]] for row in pins.PINS if row[3] in _HELD},
             "analogue": {
@@ -286,6 +293,13 @@ class PicoArm:
         words = plant_changes(values)
         self._emulator.ask(op="words", joint=number - 1, words=words)
 
+    def heal(self, number: int) -> None:
+        """Set back everything that was injected into a joint, counted from 1."""
+        self.advance(self.host_ns)
+        first = self._words[number - 1]
+        words = [[word, first[word]] for word, _ in WORDS.values()]
+        self._emulator.ask(op="words", joint=number - 1, words=words)
+
     def set_lines(self, *, stop_line: bool, emergency: bool) -> None:
         """Pull the stop line from outside or let go of it; press the emergency button or not."""
         self.advance(self.host_ns)
@@ -294,12 +308,15 @@ class PicoArm:
     def power_cycle(self, number: int, fails_after: int | None = None) -> None:
         """Cut the power of a joint, counted from 1, and give it back; wait until it has booted.
 
-        Its power fails again when `fails_after` bytes of flash were erased and programmed.
+        Its power fails for good when from then on `fails_after` bytes of flash were erased and
+        programmed.
         """
         self.advance(self.host_ns)
-        self._emulator.ask(op="power", joint=number - 1, cutAfter=fails_after)
+        self._emulator.ask(op="power", joint=number - 1)
         self.host_ns += round(BOOT_S * 1e9)
         self.advance(self.host_ns)
+        if fails_after is not None:
+            self._emulator.ask(op="cut", joint=number - 1, after=fails_after)
 
     def flash(self, number: int) -> bytes:
         """Return both copies of a joint's parameters as its flash holds them."""

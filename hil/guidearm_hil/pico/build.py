@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from guidearm_hil.frozen_build import (
@@ -20,7 +21,7 @@ from guidearm_hil.frozen_build import (
     set_up,
 )
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico.image import ALIGNMENT, RIG, ROM_SOURCES
+from guidearm_hil.pico.image import ALIGNMENT, BAUDS, RIG, ROM_SOURCES, files_at, image_name
 
 _BOARD = "RPI_PICO"
 _BESIDE = ("src:mbedtls", "pico-sdk-source", "tinyusb-source")
@@ -49,15 +50,16 @@ def build() -> bool:
 
 
 def _install_emulator(build: Build) -> bool:
-    """Install the emulator's locked packages beside it, unless they are there."""
-    lock = (_EMULATOR / "package-lock.json").read_bytes()
-    modules = _EMULATOR / "node_modules"
-    made = modules / ".made-from"
-    if made.is_file() and made.read_bytes() == lock:
+    """Install the emulator's locked packages and compile its processor, unless that was done."""
+    sources = [_EMULATOR / "package-lock.json", *sorted((_EMULATOR / "processor").glob("*.ts"))]
+    wanted = b"".join(path.read_bytes() for path in sources)
+    made = _EMULATOR / "node_modules" / ".made-from"
+    if made.is_file() and made.read_bytes() == wanted:
         return False
     say("installing the RP2040 emulator")
     build.call(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], _EMULATOR)
-    made.write_bytes(lock)
+    build.call(["npm", "run", "processor"], _EMULATOR)
+    made.write_bytes(wanted)
     return True
 
 
@@ -82,9 +84,21 @@ def _make_source(build: Build) -> None:
 
 
 def _make_program(build: Build) -> None:
+    _make_rom(build)
+    # the rig's own image comes last: what is frozen for it is what is left in the folder
+    for baud in reversed(BAUDS):
+        make_image(files_at(baud), build.folder / image_name(baud), build)
+
+
+def make_image(files: Mapping[str, bytes], image: Path, build: Build | None = None) -> None:
+    """Build an image with these files frozen in, once the rig is set up.
+
+    Raises RigSetUpError when they cannot be compiled.
+    """
+    build = Build(RIG, _BESIDE) if build is None else build
     port = build.source / "ports" / "rp2"
     program = build.source / "build-rig"
-    manifest = build.manifest('freeze("$(PORT_DIR)/modules", "rp2.py")\n')
+    manifest = build.manifest('freeze("$(PORT_DIR)/modules", "rp2.py")\n', files)
     build.call(
         [
             *("cmake", "-S", str(port), "-B", str(program), f"-DMICROPY_BOARD={_BOARD}"),
@@ -96,6 +110,10 @@ def _make_program(build: Build) -> None:
         build.folder,
     )
     build.make(program)
+    shutil.copyfile(program / "firmware.bin", image)
+
+
+def _make_rom(build: Build) -> None:
     rom = build.folder / "rom.elf"
     sources = [str(path) for path in ROM_SOURCES if path.suffix != ".ld"]
     script = next(path for path in ROM_SOURCES if path.suffix == ".ld")
@@ -107,7 +125,6 @@ def _make_program(build: Build) -> None:
         ["arm-none-eabi-objcopy", "-O", "binary", str(rom), str(build.folder / "rom.bin")],
         build.folder,
     )
-    shutil.copyfile(program / "firmware.bin", build.folder / RIG.program)
 
 
 if __name__ == "__main__":

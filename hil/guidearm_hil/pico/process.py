@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from guidearm_firmware.boards import rp2_pins
 from guidearm_hil.errors import RigError
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico.image import RIG
+from guidearm_hil.pico.image import RIG, image_name
 
 FOLDER = Path(__file__).with_name("emulator")
 
@@ -19,14 +20,14 @@ class PicoError(RigError):
     """The emulated Pico does not run, or what runs on it fails."""
 
 
-def firmware() -> Path:
-    """Return the image that the rig was set up with.
+def firmware(baud: int = rp2_pins.BAUD) -> Path:
+    """Return the image that the rig was set up with for one of the rates in `image.BAUDS`.
 
     Raises RigSetUpError when the rig is not set up or is out of date, or there is no Node.js.
     """
     if shutil.which("node") is None:
         raise RigSetUpError("the rig pico needs Node.js: apt-get install nodejs")
-    return RIG.image()
+    return RIG.image().with_name(image_name(baud))
 
 
 class Emulator:

@@ -8,10 +8,12 @@ import numpy as np
 
 from guidearm.kinematics import load_arm
 from guidearm.link import Connection
+from guidearm_firmware.boards import rp2_pins as pins
 from guidearm_hil.errors import RigError
 from guidearm_hil.injections import LIMIT_LOWER, LIMIT_UPPER
 from guidearm_hil.pico.arm import HOST as ARM_HOST
 from guidearm_hil.pico.arm import INJECTIONS, PicoArm, joints_and_seed
+from guidearm_hil.pico.image import BAUDS
 from guidearm_hil.pico.process import firmware
 from guidearm_hil.rigs.rig import (
     HOST,
@@ -56,6 +58,7 @@ class PicoRig(Rig):
         | Offer.INJECT
         | Offer.WIRE
         | Offer.DIRECTION
+        | Offer.BAUD
     )
     inputs = frozenset(Input)
     injections = INJECTIONS
@@ -77,6 +80,7 @@ class PicoRig(Rig):
         self.excursion = np.radians(EXCURSION_DEG[:joints])
         self._seed = seed
         self._image = image
+        self._baud = pins.BAUD
         self._running: PicoArm | None = None
         self._forced: dict[int, int] = {}  # inputs by joint
         self._stop_line = self._emergency = False
@@ -86,12 +90,15 @@ class PicoRig(Rig):
         """The joints that run now."""
         if self._running is None:
             count = len(self.joints.numbers)
-            self._running = PicoArm(self._model, count, self._seed, image=self._image)
+            self._running = PicoArm(
+                self._model, count, self._seed, baud=self._baud, image=self._image
+            )
         return self._running
 
     def make_safe(self) -> None:
         """Switch everything off; it starts again as it did."""
         self.close()
+        self._baud = pins.BAUD
 
     def close(self) -> None:
         """Switch everything off."""
@@ -140,6 +147,11 @@ class PicoRig(Rig):
         """Change words of the joint's plant."""
         self.arm.inject(number, **values)
 
+    def heal(self, number: int) -> None:
+        """Give every word its first value again, but for inputs, which `set_input` has set."""
+        self.arm.heal(number)
+        self.arm.inject(number, inputs=self._forced.get(number, 0))
+
     def take_wire(self) -> Wire:
         """Return the bytes on the wire and the edges of the direction pins."""
         arm = self.arm
@@ -156,3 +168,10 @@ class PicoRig(Rig):
         edges = [DirectionEdge(edge.joint + 1, edge.level == 1, edge.at_ns) for edge in arm.edges]
         arm.sent, arm.edges = [], []
         return Wire(tuple(sent), tuple(edges))
+
+    def set_baud(self, baud: int) -> None:
+        """Boot anew with the image for another rate. Raises RigError if there is none."""
+        if baud not in BAUDS:
+            raise RigError(f"the rig pico has no image for {baud} baud, only for {BAUDS}")
+        self.close()
+        self._baud = baud

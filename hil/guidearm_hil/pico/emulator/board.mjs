@@ -14,7 +14,6 @@ export class Board {
     this.joint = joint;
     this.wires = wires;
     this.flash = setup.flash; // what it holds while there is no power
-    this.cutAfter = Infinity; // bytes of flash changed until the supply fails
     this.boots = 0;
     this.chip = null;
     this.instructions = 0; // of chips before this one
@@ -40,7 +39,6 @@ export class Board {
     const { rom, uniqueId, seed } = this.setup;
     this.boots++;
     const chip = new Chip({ rom, flash: this.flash, uniqueId, seed: seed + this.boots });
-    chip.flash.left = this.cutAfter;
     this.chip = chip;
     this.origin = worldNanos; // when its own time is 0
     const watchdog = chip.mcu.peripherals[WATCHDOG];
@@ -94,7 +92,6 @@ export class Board {
   /** The watchdog has reset the chip: it boots, on the flash as it is. */
   #reset(worldNanos) {
     const { reason, scratchData } = this.chip.mcu.peripherals[WATCHDOG];
-    this.cutAfter = this.chip.flash.left;
     this.powerDown();
     this.#boot(worldNanos, reason, scratchData);
   }

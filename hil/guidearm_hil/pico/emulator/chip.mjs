@@ -2,7 +2,7 @@
 import { RP2040, LogLevel, ConsoleLogger, BasePeripheral } from 'rp2040js';
 import { Clock } from './clock.mjs';
 import { Core, CoreError } from './core.mjs';
-import { Flash, Ssi, FLASH_BYTES } from './flash.mjs';
+import { Flash, Ssi } from './flash.mjs';
 import { Pads } from './pads.mjs';
 import { Pio, PioTime } from './pio.mjs';
 import { Pwm } from './pwm.mjs';
@@ -88,16 +88,17 @@ export class Chip {
     this.clock = clock;
     this.mcu = new RP2040(clock);
     this.mcu.logger = new ConsoleLogger(LogLevel.Error);
-    new Uint8Array(this.mcu.bootrom.buffer).set(rom);
-    this.mcu.flash.set(flash);
     this.core = new Core(this.mcu);
     this.mcu.core = this.core;
+    const { bootrom } = this.mcu;
+    new Uint8Array(bootrom.buffer, bootrom.byteOffset, bootrom.byteLength).set(rom);
+    this.mcu.flash.set(flash);
     clock.core = this.core;
     this.mcu.addClockListener((hertz) => clock.setFrequency(hertz));
     this.stalled = 0; // until this count of cycles
     this.halted = false; // until somebody makes another
     this.#repair(uniqueId, seed);
-    this.flash = new Flash(this.mcu.flash.subarray(0, FLASH_BYTES), (nanos) => this.#stall(nanos));
+    this.flash = new Flash(this.mcu.flash, (nanos) => this.#stall(nanos));
     this.mcu.onBreak = (which) => this.#break(which);
     this.core.start(FLASH_START);
   }

@@ -77,12 +77,16 @@ const operations = {
     return {};
   },
 
-  /** Take a joint's power and give it back; it fails when `cutAfter` bytes of flash have changed. */
-  power(arm, { joint, cutAfter }) {
-    const board = arm.boards[joint];
-    board.powerDown();
-    board.cutAfter = cutAfter ?? Infinity;
-    board.powerUp(arm.now);
+  /** Take a joint's power and give it back. */
+  power(arm, { joint }) {
+    arm.boards[joint].powerDown();
+    arm.boards[joint].powerUp(arm.now);
+    return {};
+  },
+
+  /** Have a joint's power fail for good when so many bytes of its flash have changed from now on. */
+  cut(arm, { joint, after }) {
+    arm.boards[joint].chip.flash.left = after;
     return {};
   },
 
