@@ -17,12 +17,11 @@ from guidearm.kinematics.calibrated import CalibratedInverse
 from guidearm.kinematics.chain import Chain
 from guidearm.kinematics.clearance import Bodies, Clearances, Room
 from guidearm.kinematics.compliance import CompliantChain
-from guidearm.kinematics.inverse import InverseKinematics, Rows
-from guidearm.kinematics.limits import LIMIT_SLACK, nearest_turns, turned_into_limits
+from guidearm.kinematics.inverse import AT_ZERO, InverseKinematics, Rows
+from guidearm.kinematics.limits import LIMIT_SLACK, turn_centres, within_limits
 from guidearm.kinematics.ur import is_rigid
 
 _ROWS: Callable[..., Rows] = struct.Struct("16d").unpack
-_NO_SEED = np.zeros(6)
 # Errors over these are no longer errors but another arm: m, rad, rad/Nm.
 _LARGEST_SHIFT, _LARGEST_TURN, _LARGEST_COMPLIANCE = 0.02, 0.1, 1e-3
 
@@ -143,12 +142,12 @@ class Arm:
         then reaches. Empty if nothing reaches. Raises InputError for a pose that is not rigid or a
         seed that is not six finite angles.
         """
-        near = _NO_SEED if seed is None else posture(seed)
-        q = self.solver.postures(rows_of(T_base_flange), near)
-        if seed is not None or not self._half_turns_free:
-            turned, inside = turned_into_limits(q.T, near, self.lower, self.upper)
-            q = turned.T[inside]
-        return q
+        if seed is None:
+            q = self.solver.postures(rows_of(T_base_flange), AT_ZERO, self._centres_at_zero)
+        else:
+            near = posture(seed)
+            q = self.solver.postures(rows_of(T_base_flange), near, self.turn_centres(near))
+        return q if self._always_within else q[within_limits(q.T, self.lower, self.upper)]
 
     def inverse_batch(
         self, T_base_flange: ArrayLike, seed: ArrayLike | None = None
@@ -159,10 +158,12 @@ class Arm:
         where not valid. The seed (6,) is common to all poses.
         """
         T = check_transform(T_base_flange, "T_base_flange")
-        near = _NO_SEED if seed is None else posture(seed)
-        q, _ = self.solver.postures_batch(T.reshape(-1, 4, 4), near)
-        turned, valid = turned_into_limits(q.transpose(2, 1, 0), near, self.lower, self.upper)
-        q, valid = turned.transpose(2, 1, 0), valid.T
+        near = AT_ZERO if seed is None else posture(seed)
+        centre = self._centres_at_zero if seed is None else self.turn_centres(near)
+        q, _ = self.solver.postures_batch(T.reshape(-1, 4, 4), near, centre)
+        valid = within_limits(q.transpose(2, 1, 0), self.lower, self.upper).T
+        if not self._always_within:
+            q[~valid] = np.nan
         return q.reshape(*T.shape[:-2], *q.shape[1:]), valid.reshape(*T.shape[:-2], -1)
 
     def nearest(self, T_base_flange: ArrayLike, seed: ArrayLike) -> Array:
@@ -203,19 +204,30 @@ class Arm:
         built = replace(self, chain=self.chain.with_errors(exp_se3(given)), compliance=gives)
         return replace(built, solver=CalibratedInverse(self.solver, built.body))
 
+    def turn_centres(self, near: ArrayLike) -> Array:
+        """Centres (6,) rad of the turns in which joints are within limits and nearest to `near`."""
+        return turn_centres(near, self.lower, self.upper)
+
     @cached_property
-    def _half_turns_free(self) -> bool:
-        return bool(np.all((self.lower <= -np.pi) & (self.upper >= np.pi)))
+    def _centres_at_zero(self) -> Array:
+        centre = self.turn_centres(AT_ZERO)
+        return centre if np.any(centre) else AT_ZERO
+
+    @cached_property
+    def _always_within(self) -> bool:
+        """Whether every angle has a turn within the limits."""
+        return bool(np.all(self.upper - self.lower >= 2.0 * (np.pi - LIMIT_SLACK)))
 
     def _why_unreachable(self, T_base_flange: ArrayLike, near: Array) -> str:
         T = np.asarray(T_base_flange, dtype=np.float64)
         where = "[" + ", ".join(f"{1e3 * x:.1f}" for x in T[:3, 3]) + "] mm"
-        anywhere = self.solver.postures(rows_of(T), near)
+        centre = self.turn_centres(near)
+        anywhere = self.solver.postures(rows_of(T), near, centre)
         what = f"{self.name} cannot reach the flange pose at {where}"
         if len(anywhere) == 0:
             return f"{what}: {self.solver.none_found}"
-        turned = nearest_turns(anywhere, 0.0, self.lower, self.upper)
-        stuck = np.flatnonzero(np.all(np.isnan(turned), axis=0))
+        beyond = np.maximum(self.lower - anywhere, anywhere - self.upper) > LIMIT_SLACK
+        stuck = np.flatnonzero(np.all(beyond, axis=0))
         which = f"joint {self.numbers[stuck[0]]}" if len(stuck) else "some joint"
         return f"{what}: each of {len(anywhere)} postures has {which} outside its limits"
 
@@ -238,6 +250,6 @@ def rows_of(T: ArrayLike, name: str = "T_base_flange") -> Rows:
 def posture(seed: ArrayLike) -> Array:
     """Seed as (6,) rad. Raises InputError unless it is six finite angles."""
     q = np.asarray(seed, dtype=np.float64)
-    if q.shape != (6,) or not np.all(np.isfinite(q)):
+    if q.shape != (6,) or not np.isfinite(q).all():
         raise InputError("the seed posture must be six finite joint angles in rad")
     return q

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from guidearm.geometry import Array
 from guidearm.kinematics.inverse import InverseKinematics, Rows
-from guidearm.kinematics.numeric import Body, distinct, newton, wrapped
+from guidearm.kinematics.limits import turned_to
+from guidearm.kinematics.numeric import Body, distinct, newton
 
 # Position (m) and rotation (rad) error of what is given, together.
 TOLERANCE = 1e-11
@@ -35,24 +36,28 @@ class CalibratedInverse:
         """As many as the nominal arm has."""
         return self.nominal.branches
 
-    def postures(self, T_base_flange: Rows, near: Array) -> Array:
+    def postures(self, T_base_flange: Rows, near: Array, centre: Array) -> Array:
         """See `InverseKinematics.postures`."""
-        q = self.postures_batch(np.reshape(T_base_flange, (1, 4, 4)), near)[0][0]
+        q = self.postures_batch(np.reshape(T_base_flange, (1, 4, 4)), near, centre)[0][0]
         return q[np.isfinite(q[:, 0])]
 
-    def postures_batch(self, T_base_flange: Array, near: Array) -> tuple[Array, Array]:
+    def postures_batch(
+        self, T_base_flange: Array, near: Array, centre: Array
+    ) -> tuple[Array, Array]:
         """See `InverseKinematics.postures_batch`; the branch is that of the nominal arm."""
-        start, _ = self.nominal.postures_batch(T_base_flange, near)
+        start, _ = self.nominal.postures_batch(T_base_flange, near, centre)
         q = self._solved(T_base_flange, start)
         lost = np.flatnonzero(np.any(np.isnan(q[..., 0]), axis=-1))
         for beside in _BESIDE_M * np.concatenate([np.eye(3), -np.eye(3)]):
             T = T_base_flange[lost].copy()
             T[:, :3, 3] += beside
-            start = np.where(np.isnan(q[lost]), self.nominal.postures_batch(T, near)[0], np.nan)
+            start = np.where(
+                np.isnan(q[lost]), self.nominal.postures_batch(T, near, centre)[0], np.nan
+            )
             more = self._solved(T_base_flange[lost], start)
             q[lost] = np.where(np.isnan(q[lost]), more, q[lost])
         q[lost] = distinct(q[lost])
-        return q, self.singularity_factors(q)
+        return turned_to(q, centre), np.min(np.abs(self.singularity_factors(q)), axis=-1)
 
     def singularity_factors(self, q: ArrayLike) -> Array:
         """Those of the nominal arm, see `InverseKinematics.singularity_factors`."""
@@ -65,5 +70,5 @@ class CalibratedInverse:
         result = np.full((shape[0] * shape[1], 6), np.nan)
         T = T_base_flange[begun // shape[1]]
         q, reached = newton(self.body, T, start.reshape(-1, 6)[begun], TOLERANCE)
-        result[begun[reached]] = wrapped(q[reached])
+        result[begun[reached]] = q[reached]
         return result.reshape(shape)

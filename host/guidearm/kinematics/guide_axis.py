@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property, lru_cache
 from typing import overload
 
 import numpy as np
@@ -18,8 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from guidearm.errors import InputError, UnreachableError
 from guidearm.geometry import Array, angle_between, frame_along, inverse
 from guidearm.kinematics.arm import Arm, posture, rows_of
-from guidearm.kinematics.limits import turned_into_limits
-from guidearm.kinematics.numeric import wrapped
 
 # Postures with a smaller singularity factor are refused.
 LEAST_SINGULARITY = 0.05
@@ -36,10 +35,11 @@ LIMIT_COST = 0.1
 # square.
 SIGHT_COST = 0.5
 
-_ROLL = np.zeros((2, 4, 4))
+# Rz(roll) is the first times cos roll, the second times sin roll, and the third.
+_ROLL = np.zeros((3, 4, 4))
 _ROLL[0, [0, 1], [0, 1]] = 1.0
 _ROLL[1, [0, 1], [1, 0]] = -1.0, 1.0
-_REST = np.diag([0.0, 0.0, 1.0, 1.0])
+_ROLL[2, [2, 3], [2, 3]] = 1.0
 
 
 class Verdict(IntEnum):
@@ -100,9 +100,9 @@ class Rejection:
 
 @dataclass(frozen=True, eq=False)
 class _Figures:
-    """Figures of all postures, (k r,) with the branch before the roll; q is (6, k r).
+    """Figures of all postures (k, r) by branch and roll; q is (6, k, r), sight (r,).
 
-    NaN where there is no posture, or none within the limits.
+    NaN where there is no posture.
     """
 
     q: Array
@@ -119,19 +119,22 @@ class GuideSearch(Sequence[Candidate]):
     roll (r,) rad; verdict (k, r) holds a `Verdict` for each branch and roll.
     """
 
-    def __init__(
-        self, arm: Arm, roll: Array, anywhere: Array, verdict: NDArray[np.int8], figures: _Figures
-    ) -> None:
-        """Take postures with any turns (6, k r), verdicts (k, r) and figures."""
-        self._arm, self._anywhere, self._figures = arm, anywhere, figures
+    def __init__(self, arm: Arm, roll: Array, verdict: NDArray[np.int8], figures: _Figures) -> None:
+        """Take rolls (r,), verdicts (k, r) and figures."""
+        self._arm, self._figures = arm, figures
         self.roll, self.verdict = roll, verdict
         usable = np.flatnonzero(verdict == Verdict.USABLE)
-        self._order = usable[_ascending(figures.cost[usable])]
+        self._flat = usable[np.argsort(figures.cost.ravel()[usable], kind="stable")]
+
+    @cached_property
+    def _order(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Branch and roll of the usable postures, best first."""
+        return np.divmod(self._flat, len(self.roll))
 
     @property
     def q(self) -> Array:
         """Usable postures (n, 6) rad, best first."""
-        return self._figures.q[:, self._order].T
+        return self._figures.q[:, *self._order].T
 
     @property
     def cost(self) -> Array:
@@ -146,34 +149,31 @@ class GuideSearch(Sequence[Candidate]):
 
     def rejections(self) -> list[Rejection]:
         """Return every posture that is not offered, with its reason and by how much."""
-        flat = self.verdict.ravel()
         return [
             Rejection(
-                roll=float(self.roll[i % len(self.roll)]),
-                branch=i // len(self.roll),
-                verdict=Verdict(flat[i]),
-                reason=self._reason(i, Verdict(flat[i])),
+                roll=float(self.roll[roll]),
+                branch=branch,
+                verdict=Verdict(self.verdict[branch, roll]),
+                reason=self._reason(branch, roll),
             )
-            for i in np.flatnonzero(flat != Verdict.USABLE).tolist()
+            for branch, roll in np.argwhere(self.verdict != Verdict.USABLE).tolist()
         ]
 
-    def _reason(self, i: int, verdict: Verdict) -> str:
+    def _reason(self, branch: int, roll: int) -> str:
+        verdict = Verdict(self.verdict[branch, roll])
         if verdict is Verdict.OUTSIDE_LIMITS:
-            return self._limit_reason(self._anywhere[:, i])
+            return self._limit_reason(self._figures.q[:, branch, roll])
         if verdict is Verdict.NEAR_SINGULARITY:
-            distance = self._figures.singularity[i]
+            distance = self._figures.singularity[branch, roll]
             return f"{distance:.3f} from a singularity, {LEAST_SINGULARITY:g} is needed"
         if verdict is Verdict.OUT_OF_SIGHT:
-            sight, most = np.degrees([self._figures.sight[i], LARGEST_SIGHT])
+            sight, most = np.degrees([self._figures.sight[roll], LARGEST_SIGHT])
             return f"the marker looks {sight:.0f} deg past the camera, {most:.0f} is the most"
         return verdict.words
 
-    def _limit_reason(self, anywhere: Array) -> str:
-        """Name the joint that is farthest beyond, whichever turn it takes."""
-        lower, upper = self._arm.lower, self._arm.upper
-        middle = 0.5 * (lower + upper)
-        turned = middle + wrapped(anywhere - middle)
-        beyond = np.degrees(np.maximum(lower - turned, turned - upper))
+    def _limit_reason(self, q: Array) -> str:
+        """Name the joint that is farthest beyond."""
+        beyond = np.degrees(np.maximum(self._arm.lower - q, q - self._arm.upper))
         joint = int(np.argmax(beyond))
         where = "outside" if beyond[joint] > 0.0 else "inside"
         return (
@@ -183,7 +183,7 @@ class GuideSearch(Sequence[Candidate]):
 
     def __len__(self) -> int:
         """How many are usable."""
-        return len(self._order)
+        return len(self._flat)
 
     @overload
     def __getitem__(self, index: int) -> Candidate: ...
@@ -191,25 +191,27 @@ class GuideSearch(Sequence[Candidate]):
     def __getitem__(self, index: slice) -> list[Candidate]: ...
     def __getitem__(self, index: int | slice) -> Candidate | list[Candidate]:
         """Return the usable posture of a rank, 0 is the best; or those of several."""
+        branch, roll = (places[index].tolist() for places in self._order)
         if isinstance(index, slice):
-            return [self._candidate(i) for i in self._order[index].tolist()]
-        return self._candidate(int(self._order[index]))
+            return list(map(self._candidate, branch, roll))
+        return self._candidate(branch, roll)
 
     def __iter__(self) -> Iterator[Candidate]:
         """Go through the usable postures, best first."""
-        return (self._candidate(i) for i in self._order.tolist())
+        branch, roll = (places.tolist() for places in self._order)
+        return map(self._candidate, branch, roll)
 
-    def _candidate(self, i: int) -> Candidate:
+    def _candidate(self, branch: int, roll: int) -> Candidate:
         figures = self._figures
         return Candidate(
-            q=figures.q[:, i].copy(),
-            roll=float(self.roll[i % len(self.roll)]),
-            branch=i // len(self.roll),
-            cost=float(figures.cost[i]),
-            singularity=float(figures.singularity[i]),
-            limit_margin=float(figures.limit_margin[i]),
-            travel=float(figures.travel[i]),
-            sight=float(figures.sight[i]),
+            q=figures.q[:, branch, roll].copy(),
+            roll=float(self.roll[roll]),
+            branch=branch,
+            cost=float(figures.cost[branch, roll]),
+            singularity=float(figures.singularity[branch, roll]),
+            limit_margin=float(figures.limit_margin[branch, roll]),
+            travel=float(figures.travel[branch, roll]),
+            sight=float(figures.sight[roll]),
         )
 
 
@@ -251,44 +253,63 @@ def guide_search(
     if rolls < 1:
         raise InputError(f"the number of rolls must be at least 1, got {rolls}")
 
-    roll = 2.0 * np.pi * np.arange(rolls) / rolls
-    to_flange = inverse(mount)
-    cosine, sine = line @ _ROLL @ to_flange
-    T_base_flange = (
-        np.cos(roll)[:, None, None] * cosine
-        + np.sin(roll)[:, None, None] * sine
-        + line @ _REST @ to_flange
-    )
-    postures, factors = arm.solver.postures_batch(T_base_flange, seed)
-    count = postures.shape[1]
+    roll, basis = _rolls(rolls)
+    # by what the elements of T_base_flange go with cos roll, sin roll and 1
+    shares = (line @ _ROLL @ inverse(mount)).reshape(3, 16)
+    T_base_flange = (shares.T @ basis).T.reshape(rolls, 4, 4)
+    centre = arm.turn_centres(seed)
+    postures, singularity = arm.solver.postures_batch(T_base_flange, seed, centre)
     # Joint, branch, roll: working on a joint of all postures is quickest so.
-    anywhere = postures.transpose(2, 1, 0).reshape(6, -1)
-    q, _ = turned_into_limits(anywhere, seed, arm.lower, arm.upper)
-    margin = np.min(np.minimum(q - arm.lower[:, None], arm.upper[:, None] - q), axis=0)
-    travel = np.max(np.abs(q - seed[:, None]), axis=0)
-    singularity = np.min(np.abs(factors.transpose(2, 1, 0).reshape(-1, count * rolls)), axis=0)
+    q = postures.transpose(2, 1, 0)
+    margin, travel = _margin_and_travel(q, arm, seed)
+    singularity = singularity.T
+    cost = (
+        travel
+        + SINGULARITY_COST / np.maximum(singularity, 1e-9)
+        + LIMIT_COST / np.maximum(margin, 1e-9)
+    )
+    # The last word is the first reason.
+    verdict = np.zeros(cost.shape, dtype=np.int8)
     sight = np.zeros(rolls)
     if T_base_camera is not None:
         rows_of(T_base_camera, "T_base_camera")
         marker = arm.T_flange_arm_marker if T_flange_marker is None else T_flange_marker
         rows_of(marker, "T_flange_marker")
         sight = _sight(arm, T_base_flange, np.asarray(marker), np.asarray(T_base_camera))
-    sight = np.tile(sight, count)
-    cost = (
-        travel
-        + SINGULARITY_COST / np.maximum(singularity, 1e-9)
-        + LIMIT_COST / np.maximum(margin, 1e-9)
-        + SIGHT_COST * (sight / LARGEST_SIGHT) ** 2
-    )
-
-    # The last word is the first reason.
-    verdict = np.zeros(count * rolls, dtype=np.int8)
-    verdict[sight > LARGEST_SIGHT] = Verdict.OUT_OF_SIGHT
+        cost += SIGHT_COST * (sight / LARGEST_SIGHT) ** 2
+        verdict[:, sight > LARGEST_SIGHT] = Verdict.OUT_OF_SIGHT
     verdict[singularity < LEAST_SINGULARITY] = Verdict.NEAR_SINGULARITY
     verdict[~(margin >= LEAST_LIMIT_MARGIN)] = Verdict.OUTSIDE_LIMITS
-    verdict[np.isnan(anywhere[0])] = Verdict.OUT_OF_REACH
+    verdict[np.isnan(q[0])] = Verdict.OUT_OF_REACH
     figures = _Figures(q, cost, singularity, margin, travel, sight)
-    return GuideSearch(arm, roll, anywhere, verdict.reshape(count, rolls), figures)
+    return GuideSearch(arm, roll, verdict, figures)
+
+
+@lru_cache(maxsize=4)
+def _rolls(count: int) -> tuple[Array, Array]:
+    """Return rolls (count,) rad over a turn, and their cosines, sines and ones (3, count)."""
+    roll = 2.0 * np.pi * np.arange(count) / count
+    roll.setflags(write=False)
+    return roll, np.stack([np.cos(roll), np.sin(roll), np.ones(count)])
+
+
+def _margin_and_travel(q: Array, arm: Arm, seed: Array) -> tuple[Array, Array]:
+    """Least distance to a limit and farthest from the seed, rad: of q (6, k, r), (k, r) each.
+
+    A joint at a time and in place, which stays in the nearest of the processor's caches.
+    """
+    room, middle = 0.5 * (arm.upper - arm.lower), 0.5 * (arm.upper + arm.lower)
+    margin, travel, work = (
+        np.full(q.shape[1:], np.inf),
+        np.zeros(q.shape[1:]),
+        np.empty(q.shape[1:]),
+    )
+    for joint in range(6):
+        np.abs(np.subtract(q[joint], middle[joint], out=work), out=work)
+        np.minimum(margin, np.subtract(room[joint], work, out=work), out=margin)
+        np.abs(np.subtract(q[joint], seed[joint], out=work), out=work)
+        np.maximum(travel, work, out=travel)
+    return margin, travel
 
 
 def guide_candidates(
@@ -314,14 +335,6 @@ def guide_candidates(
     if len(found) == 0:
         raise UnreachableError(_none_usable(arm, np.asarray(T_base_line), found))
     return found
-
-
-def _ascending(cost: Array) -> NDArray[np.intp]:
-    """Order of costs (n,), the first of equals first: a stable sort, which seldom is needed."""
-    order = np.argsort(cost)
-    if np.any(cost[order[1:]] == cost[order[:-1]]):
-        return np.argsort(cost, kind="stable")
-    return order
 
 
 def _sight(arm: Arm, T_base_flange: Array, T_flange_marker: Array, T_base_camera: Array) -> Array:

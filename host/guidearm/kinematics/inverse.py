@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from guidearm.geometry import Array
@@ -12,11 +13,17 @@ Rows = tuple[float, ...]
 """A transform as 16 floats, row by row."""
 
 
+AT_ZERO: Array = np.zeros(6)
+"""Zero for each joint; as a centre of turns the very object means that there is no turning."""
+AT_ZERO.setflags(write=False)
+
+
 class InverseKinematics(Protocol):
     """Postures that put an arm's flange at a pose.
 
-    Joint limits are not looked at: angles come in [-pi, pi] rad and mean all their turns. `near`
-    (6,) rad is where the arm stands; it decides what the pose leaves open.
+    `near` (6,) rad is where the arm stands; it decides what the pose leaves open. Of angles that
+    look alike the one within half a turn of `centre` (6,) rad is given. Joint limits are not looked
+    at.
     """
 
     @property
@@ -29,14 +36,17 @@ class InverseKinematics(Protocol):
         """What it means, in words, when a pose has no posture."""
         ...
 
-    def postures(self, T_base_flange: Rows, near: Array) -> Array:
+    def postures(self, T_base_flange: Rows, near: Array, centre: Array) -> Array:
         """Return the postures (n, 6) rad of one rigid pose, n from 0 to `branches`."""
         ...
 
-    def postures_batch(self, T_base_flange: Array, near: Array) -> tuple[Array, Array]:
-        """Return the postures of rigid poses (n, 4, 4), and their singularity factors.
+    def postures_batch(
+        self, T_base_flange: Array, near: Array, centre: Array
+    ) -> tuple[Array, Array]:
+        """Return the postures of rigid poses (n, 4, 4), and how far each is from a singularity.
 
-        (n, branches, 6) rad and (n, branches, k); NaN where there is no posture.
+        (n, branches, 6) rad and (n, branches), the least absolute of `singularity_factors`; NaN
+        where there is no posture.
         """
         ...
 

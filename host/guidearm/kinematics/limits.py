@@ -1,4 +1,4 @@
-"""Whole turns: which of the angles that look alike lies within a joint's limits."""
+"""Whole turns: which of the angles that look alike a joint takes within its limits."""
 
 from __future__ import annotations
 
@@ -12,39 +12,31 @@ LIMIT_SLACK = 1e-9
 _TURN = 2.0 * np.pi
 
 
-def nearest_turns(angle: ArrayLike, reference: ArrayLike, lower: Array, upper: Array) -> Array:
-    """Angles plus whole turns, within the limits and nearest to the reference.
+def turned_to(angle: Array, centre: Array | float) -> Array:
+    """Angles plus whole turns, within half a turn of the centre; rad, arrays that broadcast."""
+    return angle + _TURN * np.rint((centre - angle) * (1.0 / _TURN))
 
-    Arrays that broadcast, rad; NaN where no turn lies within the limits.
+
+def turn_centres(near: ArrayLike, lower: Array, upper: Array) -> Array:
+    """Centres (6,) rad of the turns in which angles lie within limits and nearest to `near`.
+
+    A joint with a turn of room has one within its limits for every angle, and takes that which is
+    nearest to `near` (6,). With less room there is one at most: what is nearest to the middle.
     """
-    given = np.asarray(angle, dtype=np.float64)
-    fewest = np.ceil((lower - LIMIT_SLACK - given) / _TURN)
-    most = np.floor((upper + LIMIT_SLACK - given) / _TURN)
-    turns = np.round((np.asarray(reference, dtype=np.float64) - given) / _TURN)
-    turns = np.minimum(most, np.maximum(fewest, turns))
-    return np.where(fewest <= most, given + _TURN * turns, np.nan)
+    # With the slack, of two ends of a turn that lie on both limits the nearer is taken.
+    lowest, highest = lower + np.pi - LIMIT_SLACK, upper - np.pi + LIMIT_SLACK
+    room = highest >= lowest
+    centre = np.minimum(np.maximum(near, lowest), highest)
+    return np.where(room, centre, 0.5 * (lower + upper))
 
 
-def turned_into_limits(
-    angles: Array, reference: Array, lower: Array, upper: Array
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Postures (6, ...) by `nearest_turns`, and which of them lie within the limits (...).
+def within_limits(angles: Array, lower: Array, upper: Array) -> NDArray[np.bool_]:
+    """Which postures (6, ...) in their `turn_centres` turns lie within the limits: (...) bool.
 
-    Joints come first. The angles are in [-pi, pi] or NaN, the reference is (6,); what is not within
-    the limits comes out as NaN. Joints that need no look get none.
+    Joints come first; those with a turn of room need no look. NaN does not.
     """
-    wide = (lower <= reference - np.pi) & (reference + np.pi <= upper)
     inside = np.isfinite(angles[0])
-    if np.all(wide) and not np.any(reference):
-        return angles, inside
-    result = np.empty_like(angles)
-    for joint in range(6):
-        angle, near = angles[joint], reference[joint]
-        if wide[joint]:
-            result[joint] = angle + _TURN * np.rint((near - angle) / _TURN)
-        else:
-            result[joint] = nearest_turns(angle, near, lower[joint], upper[joint])
-            inside &= np.isfinite(result[joint])
-    if not np.all(inside):
-        np.copyto(result, np.nan, where=~inside)
-    return result, inside
+    for joint in np.flatnonzero(upper - lower < _TURN - 2.0 * LIMIT_SLACK):
+        row = angles[joint]
+        inside &= (row >= lower[joint] - LIMIT_SLACK) & (row <= upper[joint] + LIMIT_SLACK)
+    return inside

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from guidearm.geometry import Array, pose_difference
+from guidearm.kinematics.limits import turned_to
 
 # Joints never move farther than this (rad) in one iteration.
 _LARGEST_STEP = 0.3
 # Solutions nearer than this (rad) are one solution found from two starting points.
 _SAME = 1e-5
-_TURN = 2.0 * np.pi
 
 
 class Body(Protocol):
@@ -65,16 +65,11 @@ def _step(J: Array, difference: Array, error: Array) -> Array:
     return np.asarray(step, dtype=np.float64)[..., 0]
 
 
-def wrapped(q: Array) -> Array:
-    """Angles plus multiples of 2 pi, in [-pi, pi] rad; any shape."""
-    return q - _TURN * np.rint(q / _TURN)
-
-
 def distinct(q: Array) -> Array:
-    """Postures (n, k, 6) rad in [-pi, pi] with those that repeat an earlier one as NaN."""
+    """Postures (n, k, 6) rad, with those that repeat an earlier one up to turns as NaN."""
     q = q.copy()
     for later in range(1, q.shape[1]):
         for earlier in range(later):
-            apart = np.max(np.abs(wrapped(q[:, later] - q[:, earlier])), axis=-1)
+            apart = np.max(np.abs(turned_to(q[:, later] - q[:, earlier], 0.0)), axis=-1)
             q[apart < _SAME, later] = np.nan
     return q

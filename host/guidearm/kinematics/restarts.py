@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from guidearm.geometry import Array
 from guidearm.kinematics.chain import Chain
 from guidearm.kinematics.inverse import Rows
-from guidearm.kinematics.numeric import distinct, newton, wrapped
+from guidearm.kinematics.limits import turned_to
+from guidearm.kinematics.numeric import distinct, newton
 
 # Postures kept with their poses: starts are those nearest to the pose asked for.
 _BANK = 4096
@@ -41,12 +42,14 @@ class NumericInverse:
         """What it means, in words, when a pose has no posture."""
         return f"none of {sum(_STARTS)} starting points leads to it, which is no proof"
 
-    def postures(self, T_base_flange: Rows, near: Array) -> Array:
+    def postures(self, T_base_flange: Rows, near: Array, centre: Array) -> Array:
         """See `InverseKinematics.postures`."""
-        q = self.postures_batch(np.reshape(T_base_flange, (1, 4, 4)), near)[0][0]
+        q = self.postures_batch(np.reshape(T_base_flange, (1, 4, 4)), near, centre)[0][0]
         return q[np.isfinite(q[:, 0])]
 
-    def postures_batch(self, T_base_flange: Array, near: Array) -> tuple[Array, Array]:
+    def postures_batch(
+        self, T_base_flange: Array, near: Array, centre: Array
+    ) -> tuple[Array, Array]:
         """See `InverseKinematics.postures_batch`; those nearest to `near` come first."""
         result = np.full((len(T_base_flange), _MOST, 6), np.nan)
         missing = np.arange(len(result))
@@ -56,12 +59,13 @@ class NumericInverse:
             T = np.repeat(T_base_flange[missing], start.shape[1], axis=0)
             q, reached = newton(self.chain, T, start.reshape(-1, 6), TOLERANCE)
             q[~reached] = np.nan
-            result[missing] = _nearest_first(distinct(wrapped(q).reshape(start.shape)), near)
+            q = turned_to(q, centre).reshape(start.shape)
+            result[missing] = _nearest_first(distinct(q), near)
             missing = missing[np.isnan(result[missing, 0, 0])]
             tried += count
             if len(missing) == 0:
                 break
-        return result, self.singularity_factors(result)
+        return result, np.min(np.abs(self.singularity_factors(result)), axis=-1)
 
     def singularity_factors(self, q: ArrayLike) -> Array:
         """How evenly the flange can be moved in all directions: q (..., 6) rad -> (..., 1).
@@ -122,7 +126,7 @@ class NumericInverse:
 
 def _nearest_first(q: Array, near: Array) -> Array:
     """Of postures (n, k, 6) the nearest to `near`, at most `_MOST`, in order."""
-    travel = np.linalg.norm(wrapped(q - near), axis=-1)
+    travel = np.linalg.norm(q - near, axis=-1)
     order = np.argsort(np.where(np.isnan(travel), np.inf, travel), axis=-1)[:, :_MOST]
     found = np.take_along_axis(q, order[..., None], axis=1)
     result = np.full((len(q), _MOST, 6), np.nan)

@@ -9,46 +9,51 @@ from __future__ import annotations
 import numpy as np
 
 from guidearm.geometry import Array
+from guidearm.kinematics.inverse import AT_ZERO
+from guidearm.kinematics.limits import turned_to
 from guidearm.kinematics.ur import EXACT, Tolerances, UrGeometry
 
 # Not a power of two: columns of a component would share a few lines of the cache.
 _BLOCK = 1000
 _TURN = 2.0 * np.pi
-# First axes of the work arrays: shoulder, wrist, elbow; the pose is the last.
+# The sign of rho, of s5.
 _SIDES = np.array([1.0, -1.0])
-
-
-def wrap_array(angle: Array) -> Array:
-    """Angles plus multiples of 2 pi, in [-pi, pi] rad; any shape."""
-    return angle - _TURN * np.rint(angle / _TURN)
+_OTHER_SIDE = np.array([0.0, -np.pi])  # q234 beyond that of the first side of the wrist
 
 
 def branches_batch(
-    g: UrGeometry, T: Array, q6_free: float = 0.0, tolerances: Tolerances = EXACT
+    g: UrGeometry,
+    T: Array,
+    q6_free: float = 0.0,
+    centre: Array = AT_ZERO,
+    tolerances: Tolerances = EXACT,
 ) -> tuple[Array, Array]:
-    """All postures for each pose: T_base_flange (n, 4, 4) -> q (n, 8, 6) rad, factors (n, 8, 3).
+    """All postures for each pose: T_base_flange (n, 4, 4) -> q (n, 8, 6) rad, singularity (n, 8).
 
-    Axis 1 is the number of the branch. Angles lie in [-pi, pi]; a branch that does not reach, or
-    that repeats another at a singularity, is NaN. q6_free as in `ur.branches`. The factors are
-    those of `UrInverse.singularity_factors`.
+    Axis 1 is the number of the branch. Angles lie within half a turn of the centre (6,); q6_free as
+    in `ur.branches`. A branch that does not reach, or that repeats another at a singularity, is
+    NaN. The singularity is the least of |rho| / reach, |s3| and |s5|.
     """
-    q, factors = np.empty((6, 8, len(T))), np.empty((3, 8, len(T)))
+    q, singularity = np.empty((6, 8, len(T))), np.empty((8, len(T)))
     for begin in range(0, len(T), _BLOCK):
         block = slice(begin, begin + _BLOCK)
         rows = np.ascontiguousarray(T[block].reshape(-1, 16).T)
-        _block(g, rows, q6_free, tolerances, q[..., block], factors[..., block])
-    return q.transpose(2, 1, 0), factors.transpose(2, 1, 0)
+        _block(
+            g, rows, q6_free, centre.tolist(), tolerances, q[..., block], singularity[..., block]
+        )
+    return q.transpose(2, 1, 0), singularity.T
 
 
 def _block(
     g: UrGeometry,
     rows: Array,
     q6_free: float,
+    centre: list[float],
     tolerances: Tolerances,
     angles: Array,
-    factors: Array,
+    singularity: Array,
 ) -> None:
-    """Fill in angles (6, 8, n) and factors (3, 8, n) for T row by row (16, n)."""
+    """Fill in angles (6, 8, n) and singularity (8, n) for T row by row (16, n)."""
     side, d1, a2, a3, d4, d5, d6, per_square, common = g.constants
     r11, r12, r13, px, r21, r22, r23, py, r31, r32, r33, pz = rows[:12]
     count = rows.shape[1]
@@ -58,7 +63,8 @@ def _block(
     rho2 = from_axis - d4 * d4
     beside = rho2 >= -2.0 * d4 * tolerances.reach
     meet = rho2 < tolerances.snap
-    if np.any(meet):
+    some_meet = bool(meet.any())
+    if some_meet:
         rho2[meet] = 0.0
         # the same direction; what lies on the base axis itself is out of reach
         from_axis[meet] = d4 * np.sqrt(np.maximum(from_axis[meet], 1e-300))
@@ -66,70 +72,104 @@ def _block(
     wx /= from_axis
     wy /= from_axis
 
-    # shoulder, pose
-    s1, c1 = wx * d4 + wy * rho, wx * rho - wy * d4
-    s6, c6, c5 = c1 * r22 - s1 * r12, s1 * r11 - c1 * r21, s1 * r13 - c1 * r23
-    s5 = np.sqrt(s6 * s6 + c6 * c6)
+    # Angles with one shoulder, pose: joint 1, joint 6, joint 5, q234; as sine and cosine of any
+    # length, so that one call finds them all.
+    sines, cosines = np.empty((4, 2, count)), np.empty((4, 2, count))
+    s1, s6, s5, s234 = sines
+    c1, c6, c5, c234 = cosines
+    np.add(wx * d4, wy * rho, out=s1)
+    np.subtract(wx * rho, wy * d4, out=c1)
+    np.subtract(c1 * r22, s1 * r12, out=s6)
+    np.subtract(s1 * r11, c1 * r21, out=c6)
+    np.subtract(s1 * r13, c1 * r23, out=c5)
+    np.sqrt(s6 * s6 + c6 * c6, out=s5)
     scale = s5
-    free = s5 < tolerances.wrist
-    some_free = bool(np.any(free))
-    q6 = _angle(s6, c6, s5)
     rho *= side
+    free = s5 < tolerances.wrist
+    some_free = bool(free.any())
     if some_free:
-        chosen = _free_q6(g, side * rho, side * height, c5, np.arctan2(c5 * r31, r32), q6_free)
-        q6 = np.where(free, chosen, q6)
-        s6, c6 = np.where(free, np.sin(q6), s6), np.where(free, np.cos(q6), c6)
-        s5, scale = np.where(free, 0.0, s5), np.where(free, 1.0, s5)
-    s234 = c5 * (c6 * r31 - s6 * r32) - scale * s5 * r33
-    c234 = s6 * r31 + c6 * r32
-    q234 = _angle(s234, c234, np.sqrt(s234 * s234 + c234 * c234))
+        at_zero = np.arctan2(c5 * r31, r32)
+        chosen = _free_q6(g, side * rho, side * height, c5, at_zero, q6_free)
+        scale = np.where(free, 1.0, s5)
+        s6[free], c6[free], s5[free] = np.sin(chosen[free]), np.cos(chosen[free]), 0.0
+    np.subtract(c5 * (c6 * r31 - s6 * r32), scale * s5 * r33, out=s234)
+    np.add(s6 * r31, c6 * r32, out=c234)
+    q1, q6, q5, q234 = _angles(sines, cosines)
     factor = d5 / scale
     x5, y5 = factor * s234, factor * c234
 
-    # component, shoulder, wrist, elbow, pose; a view, for the pose's axis stays as it is
-    q = angles.reshape(6, 2, 2, 2, count)
-    q[0] = _angle(s1, c1, np.sqrt(s1 * s1 + c1 * c1))[:, None, None]
-    q[4, :, 0] = _angle(s5, c5, np.sqrt(s5 * s5 + c5 * c5))[:, None]
-    q[4, :, 1] = -q[4, :, 0]
-    q[5, :, 0] = q6[:, None]
-    q[5, :, 1] = (q6 - np.copysign(np.pi, q6))[:, None]
-
-    # shoulder, wrist, pose: joint 4 seen from joint 2
-    x = rho[:, None] - _SIDES[:, None] * x5[:, None]
-    y = height + _SIDES[:, None] * y5[:, None]
-    length2 = x * x + y * y
+    # Joint 4 seen from joint 2, with shoulder, wrist, pose; and how far the elbow bends that.
+    sines, cosines = np.empty((2, 2, 2, count)), np.empty((2, 2, 2, count))
+    np.subtract(rho[:, None], _SIDES[:, None] * x5[:, None], out=cosines[0])
+    np.add(height, _SIDES[:, None] * y5[:, None], out=sines[0])
+    length2 = cosines[0] * cosines[0] + sines[0] * sines[0]
     c3 = (common - d5 * d5 * per_square) + per_square * length2
     low, high = g.cosine_bounds(tolerances.reach)
     reached = (low <= c3) & (c3 <= high) & beside
     if some_free:
         reached[:, 1] &= ~free
-    if np.any(meet):
+    if some_meet:
         reached[1] &= ~meet
-    c3 = np.minimum(1.0, np.maximum(-1.0, c3))
+    np.minimum(1.0, np.maximum(-1.0, c3), out=c3)
     s3 = np.sqrt((1.0 - c3) * (1.0 + c3))
-    bend_y, bend_x = a3 * s3, a2 + a3 * c3
-    bend = _angle(bend_y, bend_x, np.sqrt(bend_y * bend_y + bend_x * bend_x))
-    q2 = _angle(y, x, np.sqrt(length2))
+    np.multiply(a3, s3, out=sines[1])
+    np.add(a2, a3 * c3, out=cosines[1])
+    q2, bend = _angles(sines, cosines)
     q3 = np.arccos(c3)
-    q4 = np.stack([q234, q234 - np.pi], axis=1) - q2
+    q4 = q234[:, None] + _OTHER_SIDE[:, None] - q2
     fold = q3 - bend
-    q[1, :, :, 0], q[1, :, :, 1] = wrap_array(q2 - bend), wrap_array(q2 + bend)
-    q[2, :, :, 0], q[2, :, :, 1] = q3, -q3
-    q[3, :, :, 0], q[3, :, :, 1] = wrap_array(q4 - fold), wrap_array(q4 + fold)
-    f = factors.reshape(3, 2, 2, 2, count)
-    f[0] = (side / g.reach * rho)[:, None, None]
-    f[1, :, :, 0], f[1, :, :, 1] = s3, -s3
-    f[2, :, 0], f[2, :, 1] = s5[:, None], -s5[:, None]
-    valid = np.stack([reached, reached & (s3 > 0.0)], axis=2).reshape(8, count)
-    if not np.all(valid):
-        np.copyto(angles, np.nan, where=~valid)
-        np.copyto(factors, np.nan, where=~valid)
+
+    # component, shoulder, wrist, elbow, pose; a view, for the pose's axis stays as it is
+    q = angles.reshape(6, 2, 2, 2, count)
+    q[0] = _turned(q1, centre[0])[:, None, None]
+    np.subtract(q2, bend, out=q[1, :, :, 0])
+    np.add(q2, bend, out=q[1, :, :, 1])
+    q[2, :, :, 0] = _turned(q3, centre[2])
+    q[2, :, :, 1] = _turned(-q3, centre[2])
+    np.subtract(q4, fold, out=q[3, :, :, 0])
+    np.add(q4, fold, out=q[3, :, :, 1])
+    q[4, :, 0] = _turned(q5, centre[4])[:, None]
+    q[4, :, 1] = _turned(-q5, centre[4])[:, None]
+    q[5, :, 0] = _turned(q6, centre[5])[:, None]
+    q[5, :, 1] = _turned(q6 - np.copysign(np.pi, q6), centre[5])[:, None]
+    for joint in (1, 3):
+        turns = q[joint] - centre[joint]
+        turns *= 1.0 / _TURN
+        np.rint(turns, out=turns)
+        turns *= _TURN
+        q[joint] -= turns
+
+    two_elbows = s3 > 0.0
+    least = np.minimum(np.abs(rho) * (1.0 / g.reach), s5)[:, None]
+    np.minimum(least, s3, out=s3)
+    some = singularity.reshape(2, 2, 2, count)
+    some[:, :, 0] = np.where(reached, s3, np.nan)
+    some[:, :, 1] = np.where(two_elbows, some[:, :, 0], np.nan)
+    none = np.isnan(singularity)
+    if none.any():
+        # to add is quicker than to choose
+        angles += np.where(none, np.nan, 0.0)
 
 
-def _angle(y: Array, x: Array, length: Array) -> Array:
-    """Angle of vectors of known length, [-pi, pi] rad: arctan2 in half the time."""
-    quarter = np.arctan(y / np.maximum(length + np.abs(x), 1e-300))
-    return np.where(x < 0.0, np.copysign(np.pi, y) - 2.0 * quarter, 2.0 * quarter)
+def _turned(angle: Array, centre: float) -> Array:
+    """Angles of [-pi, pi] within half a turn of the centre, rad."""
+    return angle if centre == 0.0 else turned_to(angle, centre)
+
+
+def _angles(sines: Array, cosines: Array) -> Array:
+    """Angles of vectors of any length, [-pi, pi] rad: arctan2 in half the time."""
+    negative = cosines < 0.0
+    half_turn = np.copysign(np.pi, sines)
+    twice = cosines * cosines
+    twice += sines * sines
+    np.sqrt(twice, out=twice)
+    # half the angle, of which the tangent is at most 1
+    twice += np.abs(cosines)
+    np.maximum(twice, 1e-300, out=twice)
+    np.divide(sines, twice, out=twice)
+    np.arctan(twice, out=twice)
+    twice *= 2.0
+    return np.where(negative, half_turn - twice, twice)
 
 
 def _free_q6(
@@ -149,7 +189,7 @@ def _free_q6(
     cosine = (middle**2 - to_point**2 - g.d5**2) / (2.0 * np.where(product == 0.0, 1.0, product))
     swing = np.arccos(np.clip(cosine, -1.0, 1.0))
     around = -np.arctan2(radial, height)
-    one = wrap_array(turn * (around + swing - q234_at_zero))
-    other = wrap_array(turn * (around - swing - q234_at_zero))
-    nearer = np.abs(wrap_array(one - wish)) <= np.abs(wrap_array(other - wish))
-    return np.where(as_wished, wrap_array(wish + 0.0 * q234), np.where(nearer, one, other))
+    one = turned_to(turn * (around + swing - q234_at_zero), 0.0)
+    other = turned_to(turn * (around - swing - q234_at_zero), 0.0)
+    nearer = np.abs(turned_to(one - wish, 0.0)) <= np.abs(turned_to(other - wish, 0.0))
+    return np.where(as_wished, turned_to(wish + 0.0 * q234, 0.0), np.where(nearer, one, other))

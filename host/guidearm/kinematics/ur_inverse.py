@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 
 from guidearm.geometry import Array
 from guidearm.kinematics.chain import Chain
-from guidearm.kinematics.inverse import Rows
-from guidearm.kinematics.numeric import distinct, newton, wrapped
+from guidearm.kinematics.inverse import AT_ZERO, Rows
+from guidearm.kinematics.limits import turned_to
+from guidearm.kinematics.numeric import distinct, newton
 from guidearm.kinematics.ur import COARSE, EXACT, UrGeometry, branches
 from guidearm.kinematics.ur_batch import branches_batch
 
@@ -40,33 +41,35 @@ class UrInverse:
         """The chain that the closed form inverts."""
         return self.geometry.chain
 
-    def postures(self, T_base_flange: Rows, near: Array) -> Array:
+    def postures(self, T_base_flange: Rows, near: Array, centre: Array) -> Array:
         """See `InverseKinematics.postures`."""
         q = branches(self.geometry, T_base_flange, near.item(5))
-        if len(q):
-            return q
-        q = self._polished(np.reshape(T_base_flange, (1, 4, 4)), near.item(5))[0]
-        return q[np.isfinite(q[:, 0])]
+        if len(q) == 0:
+            q = self._polished(np.reshape(T_base_flange, (1, 4, 4)), near, centre)[0]
+            return q[np.isfinite(q[:, 0])]
+        return q if centre is AT_ZERO else turned_to(q, centre)
 
-    def postures_batch(self, T_base_flange: Array, near: Array) -> tuple[Array, Array]:
+    def postures_batch(
+        self, T_base_flange: Array, near: Array, centre: Array
+    ) -> tuple[Array, Array]:
         """See `InverseKinematics.postures_batch`."""
-        q6 = near.item(5)
-        q, factors = branches_batch(self.geometry, T_base_flange, q6)
-        missing = np.flatnonzero(~np.any(np.isfinite(q[..., 0]), axis=-1))
+        q, singularity = branches_batch(self.geometry, T_base_flange, near.item(5), centre)
+        # branch and pose, as they lie in memory
+        missing = np.flatnonzero(np.isnan(singularity.T).all(axis=0))
         if len(missing):
-            q[missing] = self._polished(T_base_flange[missing], q6)
-            factors[missing] = self.singularity_factors(q[missing])
-        return q, factors
+            q[missing] = self._polished(T_base_flange[missing], near, centre)
+            singularity[missing] = np.min(np.abs(self.singularity_factors(q[missing])), axis=-1)
+        return q, singularity
 
-    def _polished(self, T_base_flange: Array, q6_free: float) -> Array:
+    def _polished(self, T_base_flange: Array, near: Array, centre: Array) -> Array:
         """Postures (n, 8, 6) at poses (n, 4, 4) that the closed form just missed, or NaN."""
-        start, _ = branches_batch(self.geometry, T_base_flange, q6_free, COARSE)
+        start, _ = branches_batch(self.geometry, T_base_flange, near.item(5), tolerances=COARSE)
         # most of what has no branch is far out of reach
-        near = np.any(np.isfinite(start[..., 0]), axis=-1)
-        T = np.repeat(T_base_flange[near], 8, axis=0)
-        q, reached = newton(self.chain, T, start[near].reshape(-1, 6), tolerance=EXACT.reach)
+        some = np.any(np.isfinite(start[..., 0]), axis=-1)
+        T = np.repeat(T_base_flange[some], 8, axis=0)
+        q, reached = newton(self.chain, T, start[some].reshape(-1, 6), tolerance=EXACT.reach)
         q[~reached] = np.nan
-        start[near] = distinct(wrapped(q).reshape(-1, 8, 6))
+        start[some] = distinct(turned_to(q, centre).reshape(-1, 8, 6))
         return start
 
     def singularity_factors(self, q: ArrayLike) -> Array:

@@ -88,8 +88,8 @@ def test_one_pose_and_many_poses_agree(arm: Arm) -> None:
 def test_branches_come_in_the_order_of_their_number(arm: Arm) -> None:
     rng = np.random.default_rng(4)
     T = arm.forward(rng.uniform(-np.pi, np.pi, size=(300, 6)))
-    found, factors = branches_batch(geometry(arm), T)
-    np.testing.assert_allclose(factors, arm.singularity_factors(found), atol=1e-13)
+    found, singularity = branches_batch(geometry(arm), T)
+    np.testing.assert_allclose(singularity, arm.singularity(found), atol=1e-13)
     rho, s3, s5 = np.moveaxis(arm.singularity_factors(found), -1, 0)
     reached = np.isfinite(rho)
     number = 4 * (rho < 0.0) + 2 * (s5 < 0.0) + (s3 < 0.0)

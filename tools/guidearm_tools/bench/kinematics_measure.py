@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,17 @@ OURS = "guidearm"
 # A posture that misses its pose by more (m, rad) is no solution.
 VALID = 1e-6
 GRID_STEP = np.pi / 4.0
+MICROMETRE = 1e-6
+# Errors of an arm before its calibration, of each axis of each link; rad/Nm of each joint.
+ERROR_M, ERROR_RAD, COMPLIANCE = 3e-4, 7e-4, 2e-5
 ROLLS = 360
 # Calls in a row before another's turn, and turns of which the best counts.
 BLOCK, BEST_OF = 500, 3
 # Poses of the batch that those who take one at a time are given a turn.
 SLICE = 1000
 TURNS = 25
+# Searches in a row, and altogether.
+SEARCHES, LINES = 5, 120
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,10 @@ class Solver:
 
 
 def measure(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure with a `seed` and counts of `poses`, `grid`, `batch`, beside those `present`."""
+    """Measure with a `seed` and counts of poses, beside those `present`.
+
+    The counts: `poses` one at a time, `grid`, `batch`, and `calibrated` for an arm with errors.
+    """
     rng = np.random.default_rng(request["seed"])
     arm = load_arm(ARM)
     solvers = {OURS: Solver(arm.inverse, np.asarray, arm.forward)}
@@ -58,6 +67,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
         "batch": _batch(arm, arm.forward(q_batch), solvers.get("eaik")),
         "search": _search(arm, rng, solvers.get("eaik")),
         "jacobian": _jacobian(arm, q_batch, "pin" in request["present"]),
+        "calibrated": _calibrated(arm, rng, request["calibrated"]),
     }
 
 
@@ -148,7 +158,7 @@ def _batch(arm: Arm, T: Array, eaik: Solver | None) -> dict[str, Any]:
 def _search(arm: Arm, rng: np.random.Generator, eaik: Solver | None) -> dict[str, Any]:
     """Guide axes near home: ours ranked, all of EAIK's postures without a cost."""
     mount, home = arm.T_flange_guide, arm.home
-    lines = arm.forward(home + rng.uniform(-0.5, 0.5, (TURNS, 6))) @ mount
+    lines = arm.forward(home + rng.uniform(-0.5, 0.5, (LINES, 6))) @ mount
     ways: dict[str, Callable[[int], object]] = {
         OURS: lambda i: guide_candidates(arm, mount, lines[i], home, ROLLS)
     }
@@ -161,7 +171,8 @@ def _search(arm: Arm, rng: np.random.Generator, eaik: Solver | None) -> dict[str
                 eaik.solve(pose)
 
         ways["eaik"] = round_the_line
-    return _summaries(in_turns(ways, TURNS, best_of=BEST_OF), dict.fromkeys(ways, 1))
+    took = in_turns(ways, LINES, SEARCHES, BEST_OF)
+    return _summaries(took, dict.fromkeys(ways, 1), SEARCHES)
 
 
 def _jacobian(arm: Arm, q: Array, beside_pin: bool) -> dict[str, Any]:
@@ -189,10 +200,36 @@ def _jacobian(arm: Arm, q: Array, beside_pin: bool) -> dict[str, Any]:
     return measured | _summaries(took, per)
 
 
-def _summaries(took: Mapping[str, Array], per: Mapping[str, int]) -> dict[str, Any]:
+def _calibrated(arm: Arm, rng: np.random.Generator, poses: int) -> dict[str, Any]:
+    """Inverse of an arm with link errors as before any calibration, and joints that give way."""
+    twists = np.repeat([ERROR_M, ERROR_RAD], 3) * rng.normal(size=(7, 6))
+    built = arm.with_errors(twists, np.full(6, COMPLIANCE))
+    T = built.forward(rng.uniform(-np.pi, np.pi, (poses, 6)))
+    nominal, there = arm.inverse_batch(T)
+    apart = (built.forward(nominal) - T[:, None])[there]
+    missed_m = np.asarray(np.linalg.norm(apart[:, :3, 3], axis=-1), dtype=np.float64)
+    start = perf_counter()
+    q, valid = built.inverse_batch(T)
+    took_us = (perf_counter() - start) * 1e6
+    missed = pose_difference(T[:, None], built.forward(q))
+    residual = np.asarray(np.linalg.norm(missed, axis=-1), dtype=np.float64)
+    solved = int(np.sum(np.any(residual < MICROMETRE, axis=-1)))
+    return {
+        "poses": poses,
+        "us_a_pose": round(took_us / poses, 1),
+        "solved_percent": round(100.0 * solved / poses, 3),
+        # what is given as a posture and is none
+        "wrong": int(np.sum(residual[valid] >= MICROMETRE)),
+        "worst_residual_m": float(np.max(residual[valid])),
+        "nominal_misses_m": float(np.median(missed_m)),
+    }
+
+
+def _summaries(took: Mapping[str, Array], per: Mapping[str, int], block: int = 1) -> dict[str, Any]:
     """Return the times of one of `per` that a call does, and ours as a share of each."""
     return {
-        name: summary(us, per[name]) | {"our_share": share(took[OURS] / per[OURS], us / per[name])}
+        name: summary(us, per[name])
+        | {"our_share": share(took[OURS] / per[OURS], us / per[name], block)}
         for name, us in took.items()
     }
 
