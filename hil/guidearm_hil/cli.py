@@ -109,6 +109,47 @@ def run(
     remark(f"{len(ran)} passed, {len(results) - len(ran)} skipped; {rows_held} rows within bounds")
 
 
+@hil.command("trace")
+@click.option("--rig", "names", multiple=True, required=True, metavar="RIG", help="Each of these.")
+@click.option("--joint", type=int, metavar="N", help="Joint that all rigs have.  [the first]")
+@click.option("--size", type=float, default=1.0, show_default=True, metavar="DEG", help="Step.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Folder for the files.  [this one]",
+)
+@click.option("--yes", is_flag=True, help="Let a rig on a desk move without asking.")
+@with_settings
+def trace(
+    settings: Settings, names: tuple[str, ...], joint: int | None, size: float, out: Path, yes: bool
+) -> None:
+    """Record one step of a joint on several rigs and draw them in one picture.
+
+    The step is within the limits that all of the rigs allow. Exits with 1 if what the joints do
+    differs by more than it should.
+    """
+    import math
+
+    from guidearm_hil.traces import record_steps, save_together
+    from guidearm_tools.bench.rows import row_table
+
+    steps = record_steps(names, joint, math.radians(size), yes, remark)
+    rows, files = save_together(steps, out)
+    if settings.as_json:
+        told = [step.as_dict() for step in steps]
+        print_json(
+            {"rigs": told, "rows": [row.as_dict() for row in rows], "files": [*map(str, files)]}
+        )
+    else:
+        click.echo(row_table(rows))
+        click.echo("\n".join(map(str, files)))
+    apart = [row.name for row in rows if not row.ok]
+    if apart:
+        raise ScenarioError("out of bounds: " + "; ".join(apart))
+
+
 @hil.command("template")
 @with_settings
 def template(_settings: Settings) -> None:

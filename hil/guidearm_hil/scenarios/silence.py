@@ -6,11 +6,11 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
 from guidearm.arm import Robot
-from guidearm.arm.faults import read_faults
 from guidearm_hil.rigs import Offer, Rig
 from guidearm_hil.scenarios.scenario import Report, scenario
 from guidearm_hil.scenarios.steps import (
     changed,
+    first_cause,
     in_mid_move,
     judge_enabled,
     judge_latch,
@@ -34,7 +34,7 @@ def silence_in_motion(rig: Rig, report: Report) -> None:
         ended = in_mid_move(rig, robot, _silence(rig, robot, report, TIMEOUT_US * 1e-6), MOVE_S)
         report.ends(ended, "link timeout")
         judge_rest(rig, robot, report)
-        first, *_ = read_faults(robot.bus, robot.numbers)
+        first = first_cause(robot)
         report.exactly("first cause", first.fault, messages.LINK_TIMEOUT)
         beyond_ms = first.late_s * 1e3 - TIMEOUT_US * 1e-3
         report.at_least("noticed beyond the timeout, ms", beyond_ms, 0)
@@ -51,8 +51,7 @@ def underrun(rig: Rig, report: Report) -> None:
         ended = in_mid_move(rig, robot, _silence(rig, robot, report, SILENCE_S / 2), MOVE_S)
         report.ends(ended, "the host was late")
         judge_rest(rig, robot, report)
-        first, *_ = read_faults(robot.bus, robot.numbers)
-        report.exactly("first cause", first.fault, messages.UNDERRUN)
+        report.exactly("first cause", first_cause(robot).fault, messages.UNDERRUN)
         judge_latch(robot, report)
         judge_enabled(robot, report)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from guidearm.arm import ArmState, JointState, Robot
-from guidearm.arm.faults import read_faults
+from guidearm.arm.faults import FaultReport, read_faults
 from guidearm.errors import GuideArmError, MotionError, RefusedError
 from guidearm.geometry import Array
 from guidearm.motion import hermite_segments, joint_move
@@ -121,6 +121,14 @@ def refuses_to_enable(robot: Robot) -> bool:
     finally:
         robot.stop()
     return False
+
+
+def first_cause(robot: Robot) -> FaultReport:
+    """Return the fault that came first; raises MotionError if none is latched."""
+    reports = read_faults(robot.bus, robot.numbers)
+    if not reports:
+        raise MotionError("no joint has latched a fault")
+    return reports[0]
 
 
 def judge_latch(robot: Robot, report: Report) -> None:

@@ -20,12 +20,14 @@ from guidearm.geometry import Array
 from guidearm.sheet import (
     BAD,
     DASHES,
+    GOOD,
     HAIR,
     INK,
     JOINTS,
     MEASURED,
     QUIET,
     SHADE,
+    TRUTH,
     Axes,
     Figure,
     place,
@@ -50,6 +52,8 @@ _LEAST = {
     "current, A": 0.5,
 }
 _DASHED = (0, (4, 1.6))
+TOGETHER = (MEASURED, TRUTH, GOOD)
+"""Colours of recordings that lie over each other."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,47 @@ def draw_arm(path: Path, traces: Sequence[JointTrace], words: Words) -> None:
         _dress(panels, window, ("travel, deg", "speed, deg/s", "error, deg", "current, A"))
         ms = (first.time_s - zero) * 1e3
         _modes(figure, window, ms, first.values["mode"], f"mode of joint {first.number}")
+
+
+def draw_together(
+    path: Path, traces: Sequence[tuple[str, JointTrace]], words: Words, demand: str
+) -> None:
+    """Draw one motion of a joint as several recordings have it, over the same axes.
+
+    `traces` are named; travel is from where each stood before, `demand` names the set-point of
+    the first. Raises InputError if the file cannot be written.
+    """
+    with _panels(path, words, 4) as (figure, panels):
+        windows: list[tuple[float, float]] = []
+        first = traces[0][1]
+        ms = (first.time_s - first.trigger_s) * 1e3
+        asked = np.degrees(first.values["set_point"] - first.values["set_point"][0])
+        look = {"color": INK, "ls": _DASHED, "lw": 1.1, "zorder": 5}
+        panels[0].plot(ms, asked, **look)
+        panels[1].plot(ms, np.degrees(first.values["set_speed"]), **look)
+        _key(panels[0], 0, demand, INK, _DASHED)
+        for row, (name, trace) in enumerate(traces):
+            ms = (trace.time_s - trace.trigger_s) * 1e3
+            v = trace.values
+            courses = (
+                np.degrees(v["position"] - v["position"][0]),
+                np.degrees(v["speed"]),
+                np.degrees(v["following_error"]),
+                v["current"],
+            )
+            colour = TOGETHER[row % len(TOGETHER)]
+            for axes, course in zip(panels, courses, strict=True):
+                axes.plot(ms, course, color=colour, lw=1.5, zorder=3 + row / 10, alpha=0.85)
+            _key(panels[0], row + 1, name, colour, "-")
+            peak = _number(float(np.max(np.abs(courses[2]))))
+            _key(panels[2], row, f"peak {peak}\u00b0", colour, "-")
+            most = _number(float(np.max(np.abs(courses[3]))))
+            _key(panels[3], row, f"peak {most} A", colour, "-")
+            windows.append((float(ms[0]), float(ms[-1])))
+        window = (min(start for start, _ in windows), max(end for _, end in windows))
+        _dress(panels, window, ("travel, deg", "speed, deg/s", "error, deg", "current, A"))
+        ms = (first.time_s - first.trigger_s) * 1e3
+        _modes(figure, window, ms, first.values["mode"], f"mode, {traces[0][0]}")
 
 
 @contextmanager
