@@ -12,7 +12,7 @@ _WIDTH = 80
 
 def help_page() -> str:
     """Return what `guidearm --help` has to say, as wide as a terminal is at least."""
-    context = guidearm.context_class(guidearm, info_name="guidearm", terminal_width=_WIDTH)
+    context = guidearm.make_context("guidearm", [], resilient_parsing=True, terminal_width=_WIDTH)
     return guidearm.get_help(context) + "\n"
 
 
