@@ -14,6 +14,7 @@ from joint_bench import run
 from guidearm_protocol import messages as wire
 from guidearm_protocol.errors import FrameError
 from guidearm_protocol.frame import crc32, decode_frame, encode_frame, request_frame
+from guidearm_tools.micropython import Interpreter
 
 CASES = 30_000
 
@@ -69,14 +70,14 @@ def make_cases(number: int) -> Cases:
     return cases
 
 
-def tell(cases: Cases, contents: list[bytes]) -> dict[str, Any]:
+def tell(cases: Cases, contents: list[bytes], on: Interpreter | None = None) -> dict[str, Any]:
     """Return what the firmware makes of cases and contents."""
     with tempfile.NamedTemporaryFile() as file:
         for address, most, data in cases:
             file.write(struct.pack("<BHH", address, most, len(data) + 1) + data + b"\x00")
         file.flush()
         seal = [content.hex() for content in contents]
-        told = run("guards.py", {"path": file.name, "seal": seal})
+        told = run("guards.py", {"path": file.name, "seal": seal}, on=on)
     return told | {"accepted": told["accepted"][1:], "seals": told["seals"][1:]}
 
 

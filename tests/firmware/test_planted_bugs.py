@@ -127,7 +127,7 @@ def refuses_old_sequences() -> None:
 
 SERVO, SUPERVISOR, FRAME = "joint/servo.py", "joint/supervisor.py", "joint/frame.py"
 SEGMENTS, SESSION, DRIVE = "joint/segments.py", "joint/session.py", "joint/drive.py"
-LINK, CYCLE = "joint/link.py", "joint/cycle.py"
+LINK, CYCLE, BODY = "joint/link.py", "joint/cycle.py", "joint/body.py"
 IDENTITY = "joint/identity.py"
 READDRESSED = """storing blocks the servo.
         \"\"\"
@@ -376,8 +376,8 @@ BUGS = (
     Bug(
         "late slot",
         SESSION,
-        "words[instant], late)",
-        "words[instant], _ALWAYS)",
+        "words[_REPLY_AT], late)",
+        "words[_REPLY_AT], _ALWAYS)",
         test_session.test_a_reply_that_would_run_into_the_next_slot_is_not_sent,
     ),
     Bug(
@@ -421,6 +421,34 @@ BUGS = (
         "if position > q[UPPER_LIMIT] << lift >> lift and",
         "if position > 0x7FFFFFF and",
         keeps_soft_limits,
+    ),
+    Bug(
+        "no soft limit below",
+        SEGMENTS,
+        "if position < q[LOWER_LIMIT] << lift >> lift and",
+        "if position < 0 - 0x7FFFFFFF and",
+        keeps_soft_limits,
+    ),
+    Bug(
+        "fields unbounded",
+        BODY,
+        "or word > (limits[1] ^ m) - m:",
+        "or word > 0x7FFFFFF:",
+        test_session.test_requests_that_break_the_table_change_nothing,
+    ),
+    Bug(
+        "a frame's rest forgotten",
+        FRAME,
+        "w[FILL] = size",
+        "w[FILL] = 0",
+        judges_frames,
+    ),
+    Bug(
+        "no reply in another version",
+        LINK,
+        " and message >= _FIRST_UNFROZEN:",
+        ":",
+        test_session.test_an_older_joint_can_be_identified_and_stopped_but_nothing_else,
     ),
     Bug(
         "any speed",

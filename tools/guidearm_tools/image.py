@@ -17,6 +17,7 @@ from guidearm.errors import GuideArmError
 FIRMWARE_FILES: tuple[str, ...] = (
     "main.py",
     "joint/arithmetic.py",
+    "joint/body.py",
     "joint/capture.py",
     "joint/cycle.py",
     "joint/drive.py",

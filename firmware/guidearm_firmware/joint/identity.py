@@ -6,22 +6,31 @@ Finding and giving go by the unique id, need no session, and change nothing when
 import struct
 import sys
 
+from micropython import const
+
 from guidearm_protocol import messages as wire
 from guidearm_protocol import parameters
-from joint import frame, servo
+from joint import servo
+from joint.body import copy, get_u16, put_u16
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
+
     from joint.board_type import Board
     from joint.drive import Drive
 
 _IDENTIFY_FIELDS = wire.reply_fields(wire.IDENTIFY) or ()
-_IDENTIFY_FORMAT = wire.body_format(_IDENTIFY_FIELDS)
-_IDENTIFY_BYTES = wire.body_size(_IDENTIFY_FIELDS)
-_DISCOVER_FIELDS = wire.reply_fields(wire.DISCOVER) or ()
-_DISCOVER_FORMAT = wire.body_format(_DISCOVER_FIELDS)
-_DISCOVER_BYTES = wire.body_size(_DISCOVER_FIELDS)
-_UNIQUE_ID_BYTES = 8
+_IDENTIFY_BYTES = const(40)
+_ARM_ID = const(16)
+_COUNTS_PER_TURN = const(20)
+if (
+    wire.body_size(_IDENTIFY_FIELDS),
+    wire.offset_of(_IDENTIFY_FIELDS, "arm_id"),
+    wire.offset_of(_IDENTIFY_FIELDS, "counts_per_turn"),
+) != (_IDENTIFY_BYTES, _ARM_ID, _COUNTS_PER_TURN):
+    raise ImportError("identity.py disagrees with the message table")
+_UNIQUE_ID_BYTES = const(8)
 _WORD_BITS = 32 if sys.maxsize == 0x7FFFFFFF else 64
 
 OUT_OF_BOUNDS = -1  # beside the reasons of `assign`
@@ -44,56 +53,49 @@ class Identity:
 
     def __init__(self, board: "Board", drive: "Drive", version: "tuple[int, int, int]") -> None:
         """Speak for the joint made of these."""
-        self._board = board
         self._drive = drive
-        self._version = version
-        self._table_hash = wire.table_hash()
-
-    def pack_identify(self, buffer: bytearray, at: int) -> int:
-        """Put the fields of an IDENTIFY reply at buffer[at:]; return their end."""
-        version = self._version
+        self._unique_id = board.unique_id
         interpreter = sys.implementation.version
-        struct.pack_into(
-            _IDENTIFY_FORMAT,
-            buffer,
-            at,
+        self._fields = struct.pack(
+            wire.body_format(_IDENTIFY_FIELDS),
             wire.PROTOCOL_VERSION,
             version[0],
             version[1],
             version[2],
-            self._table_hash,
-            self._board.unique_id,
-            self._drive.parameters[parameters.ARM_ID],
-            self._board.boot_count,
-            self._drive.state[servo.P_COUNTS_PER_TURN],
+            wire.table_hash(),
+            board.unique_id,
+            0,
+            board.boot_count,
+            0,
             interpreter[0],
             interpreter[1],
             interpreter[2],
             _WORD_BITS,
-            self._board.name,
+            board.name,
         )
+
+    def pack_identify(self, buffer: bytearray, at: int) -> int:
+        """Put the fields of an IDENTIFY reply at buffer[at:]; return their end."""
+        copy(self._fields, _IDENTIFY_BYTES, buffer, at)
+        put_u16(buffer, at + _ARM_ID, self._drive.parameters[parameters.ARM_ID])
+        turn = self._drive.state[servo.P_COUNTS_PER_TURN]
+        put_u16(buffer, at + _COUNTS_PER_TURN, turn & 0xFFFF)
+        put_u16(buffer, at + _COUNTS_PER_TURN + 2, turn >> 16)
         return at + _IDENTIFY_BYTES
 
     def pack_found(self, buffer: bytearray, at: int) -> int:
         """Put the fields of a DISCOVER reply at buffer[at:]; return their end."""
-        arm_id = self._drive.parameters[parameters.ARM_ID]
-        struct.pack_into(_DISCOVER_FORMAT, buffer, at, self._board.unique_id, arm_id)
-        return at + _DISCOVER_BYTES
+        copy(self._unique_id, _UNIQUE_ID_BYTES, buffer, at)
+        put_u16(buffer, at + _UNIQUE_ID_BYTES, self._drive.parameters[parameters.ARM_ID])
+        return at + _UNIQUE_ID_BYTES + 2
 
-    def slot_us(self, buffer: bytearray, body: int) -> int:
-        """Return when, after the turnaround, to answer the DISCOVER at buffer[body:].
-
-        -1 if it has no slots.
-        """
-        slots = buffer[body]
-        if slots == 0:
-            return -1
-        drawn = slot(self._board.unique_id, frame.get_u16(buffer, body + 3), slots)
-        return drawn * frame.get_u16(buffer, body + 1)
+    def slot_us(self, values: "array[int]") -> int:
+        """Return when, after the turnaround, to answer a DISCOVER of these fields."""
+        return slot(self._unique_id, values[2], values[0]) * values[1]
 
     def is_named(self, buffer: bytearray, body: int) -> bool:
         """Tell whether the ASSIGN_ADDRESS at buffer[body:] is for this joint."""
-        unique_id = self._board.unique_id
+        unique_id = self._unique_id
         index = 0
         while index < _UNIQUE_ID_BYTES and buffer[body + index] == unique_id[index]:
             index += 1
@@ -104,5 +106,5 @@ class Identity:
         address = buffer[body + _UNIQUE_ID_BYTES]
         if not 1 <= address <= wire.MAX_JOINTS:
             return OUT_OF_BOUNDS
-        arm_id = frame.get_u16(buffer, body + _UNIQUE_ID_BYTES + 1)
+        arm_id = get_u16(buffer, body + _UNIQUE_ID_BYTES + 1)
         return self._drive.set_identity(address, arm_id)

@@ -51,15 +51,14 @@ def ticks(states: list) -> None:
 
 
 def report() -> list:
-    end = capture.report(reply, 8)
-    assert end == 8 + struct.calcsize("<BHHHII")
-    return list(struct.unpack_from("<BHHHII", reply, 8))
+    values = array("i", [0] * 6)
+    capture.report(values)
+    return list(values)
 
 
 def play(case: list) -> list:
     fill(case[7][0])
-    request = struct.pack("<IHHHBBi", *case[:7])
-    assert capture.answer(wire.CAPTURE_SETUP, request, 0, reply, 8) == 10
+    assert capture.set_up(array("i", case[:7]))
     states = case[7][1:]
     micropython.heap_lock()
     try:
@@ -71,13 +70,11 @@ def play(case: list) -> list:
     if told[0] == wire.CAPTURE_COMPLETE:
         total = told[2] * state[servo.CAPTURE + servo.C_COLUMNS]
         while len(words) < total:
-            request = struct.pack("<H", len(words))
-            end = capture.answer(wire.CAPTURE_READ, request, 0, reply, 8)
-            assert end == 8 + 2 + 4 * wire.CAPTURE_CHUNK_WORDS
+            assert capture.read(len(words), reply, 8) == 8 + 2 + 4 * wire.CAPTURE_CHUNK_WORDS
             words += struct.unpack_from("<%di" % wire.CAPTURE_CHUNK_WORDS, reply, 10)
         assert set(words[total:]) <= {0}
         del words[total:]
-        assert capture.answer(wire.CAPTURE_READ, struct.pack("<H", total), 0, reply, 8) == -1
+        assert capture.read(total, reply, 8) == -1
     assert reply[:8] == reply[-6:] + b"\xa5\xa5" == b"\xa5" * 8
     return [told[0], told[2], told[3], told[4], words]
 

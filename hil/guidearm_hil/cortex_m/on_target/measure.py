@@ -128,6 +128,7 @@ def _pieces(joint: Joint) -> dict:
     reply, aside = bytearray(frame.FRAME_BUFFER_BYTES), bytearray(frame.FRAME_BUFFER_BYTES)
     words = clock.array("i", [0] * link.LINK_WORDS)
     words[frame.ADDRESS] = stub.ADDRESS
+    words[link.FLAGS] = wire.PROTOCOL_VERSION << 4 | wire.FROM_JOINT
     words[link.OPEN] = 1
     crc, table = frame.CRC_START, frame.CRC_TABLE_AT
     n = joint.frame(wire.BROADCAST, wire.CYCLE, joint.cycle_body(3, joint.angle(), 0))
