@@ -143,15 +143,16 @@ class Session:
 
         As a generator it has its frame for good, and no name to look up for each frame.
         """
-        read, write = self.board.read, self.board.write
-        find, judged, cycled, seal, offer = next_frame, judge, cycle, seal_frame, segments.offer
+        # what every frame needs comes first: 16 locals have an instruction of their own
+        n = at = verdict = 0
+        read, find, judged = self.board.read, next_frame, judge
         crc, table = frame.CRC_START, frame.CRC_TABLE_AT
-        memory, words, reply, aside = self._memory, self._link, self._reply, self._aside
-        burst = memoryview(memory)[: frame.BURST_BYTES]
-        memory_at, link_at = addressof(memory), addressof(words)
-        reply_at, aside_at, values_at = addressof(reply), self._aside_at, self._values_at
-        drive = self.drive
-        state, queue = addressof(drive.state), addressof(drive.queue)
+        burst, words = memoryview(self._memory)[: frame.BURST_BYTES], self._link
+        memory_at, link_at = addressof(self._memory), addressof(words)
+        state, queue = addressof(self.drive.state), addressof(self.drive.queue)
+        reply_at, aside_at, values_at = addressof(self._reply), self._aside_at, self._values_at
+        cycled, seal, offer, write = cycle, seal_frame, segments.offer, self.board.write
+        memory, reply, aside = self._memory, self._reply, self._aside
         late = wire.SLOT_GUARD_US // 2  # us: later, a reply would run into the next joint's slot
         cached = 0  # bytes on the wire of the reply to the newest request
         while True:
