@@ -84,11 +84,24 @@ def test_a_fault_of_one_joint_stops_all_six(
         assert state.enabled
 
 
-def test_a_joint_that_reboots_in_mid_move_is_named_and_never_rejoins_by_itself() -> None:
+@pytest.mark.parametrize("wired", [False, True])
+def test_a_joint_that_reboots_in_mid_move_is_named_and_never_rejoins_by_itself(
+    wired: bool,
+) -> None:
     with VirtualArm(ARM, 12) as rig:
         robot = robot_on(rig.connection(), ARM)
+
+        def reboot() -> None:
+            rig.bus.stop_line = wired  # as a joint without power pulls it
+            rig.bus.advance(rig.bus.host_us + 3000)
+            rig.reboot(4)
+            rig.bus.stop_line = False
+
         with pytest.raises(LinkError, match="joint 4 restarted"):
-            in_mid_move(rig, robot, lambda: rig.reboot(4))
+            in_mid_move(rig, robot, reboot)
+        if wired:
+            faults = [joint.fault for joint in robot.state.joints if joint.number != 4]
+            assert faults == [wire.STOP_LINE] * 5
         assert rotors_rest(rig)
         with pytest.raises(LinkError, match="joint 4"):
             robot.enable()
@@ -96,6 +109,7 @@ def test_a_joint_that_reboots_in_mid_move_is_named_and_never_rejoins_by_itself()
         joint = again.state.joints[3]
         assert (joint.enabled, joint.authorised) == (False, False)
         assert joint.state == wire.SWITCH_ON_DISABLED
+        again.reset_fault()
         assert again.enable().enabled
 
 

@@ -127,10 +127,15 @@ def first_causes(reports: list[FaultReport]) -> list[FaultReport]:
     return causes or reports[:1]
 
 
+def all_followed(reports: list[FaultReport]) -> bool:
+    """Tell whether all of them are of joints that merely followed the stop line."""
+    return all(report.fault == messages.STOP_LINE for report in reports)
+
+
 def fault_text(reports: list[FaultReport]) -> str:
     """Return the line that names the first causes and what to do."""
     causes = first_causes(reports)
-    if all(report.fault == messages.STOP_LINE for report in causes):
+    if all_followed(causes):
         return (
             "the stop line was pulled, by the emergency button or a joint without power: "
             "release it, then guidearm reset-fault"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -161,13 +161,7 @@ class Robot:
         if lost:
             self._silent |= set(lost)
             self.stop()
-            self._restarted |= {number for number in lost if self._has_rebooted(number)}
-            if self._restarted:
-                raise self._restart_error()
-            raise SilentJointError(
-                f"{silent_text(lost, self.port_name)} any more; the other joints were stopped: "
-                "check power and cable, connect again"
-            )
+            raise self._loss_error(lost)
         return self.state
 
     def balances(self) -> tuple[Balance, ...]:
@@ -212,6 +206,16 @@ class Robot:
             return False
         return identity.boot_count != self.identity(number).boot_count
 
+    def _loss_error(self, lost: Iterable[int]) -> LinkError:
+        """Return the error of joints that fell silent, once the others were stopped."""
+        self._restarted |= {number for number in lost if self._has_rebooted(number)}
+        if self._restarted:
+            return self._restart_error()
+        return SilentJointError(
+            f"{silent_text(sorted(lost), self.port_name)} any more; the other joints were "
+            "stopped: check power and cable, connect again"
+        )
+
     def _restart_error(self) -> LinkError:
         who = ", ".join(f"joint {number}" for number in sorted(self._restarted))
         return LinkError(
@@ -224,7 +228,11 @@ class Robot:
 
     def _raise_fault(self) -> None:
         self.stop()
-        reports = [faults.read_fault(self.bus, number) for number in self.state.faulted]
+        told = [number for number in self.state.faulted if number not in self._silent]
+        reports = [faults.read_fault(self.bus, number) for number in told]
+        if (self._silent or self._restarted) and faults.all_followed(reports):
+            # a joint without power pulls the stop line
+            raise self._loss_error(self._silent)
         raise JointFaultError(faults.fault_text(reports))
 
     # ---- stopping
