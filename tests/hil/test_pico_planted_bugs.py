@@ -74,7 +74,7 @@ def drives_the_line_to_the_end_of_the_stop_bit(bench: Bench) -> None:
     bench.record("bus_direction")
     bench.run("b.write(b'\\x55\\0', 2, time.ticks_us() + 900, 0)\ntime.sleep_ms(2)")
     on, off = bench.record()
-    assert off.nanos - on.nanos == pytest.approx(20_000 + 1_250, abs=60)
+    assert off.nanos - on.nanos == pytest.approx(20_000 + 1_250 + 125, abs=60)
 
 
 def releases_the_brake_when_told_to(bench: Bench) -> None:

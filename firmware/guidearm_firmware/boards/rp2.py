@@ -77,7 +77,7 @@ class Board:
         bus = self._bus
         while True:
             own[rp2_interrupt.ALIVE] = rp2_watchdog.MAIN_LOOP_TICKS
-            if bus.waiting():
+            if bus.rest():
                 return
 
     def read_slot(self, slot: int, buffer: bytearray) -> None:

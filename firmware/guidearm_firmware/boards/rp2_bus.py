@@ -2,11 +2,13 @@
 
 Out: a PIO state machine owns both the data and the direction pin. It is given a number of its
 cycles to wait and the bytes, and needs no more of the processor: it raises the direction pin,
-sends, and lets go of it as the last stop bit ends, to the cycle.
+sends, and lets go of it an eighth of a bit behind the last stop bit: not before its end, at any
+rate.
 
 In: the UART, emptied by two DMA channels that start each other. One takes a byte into a ring, the
 other takes the time for it into a ring of its own. So a byte's instant does not depend on what the
-processor was doing, nothing is lost while interrupts are off, and no byte costs an instruction.
+processor was doing, and nothing is lost while interrupts are off. Between bytes the main loop
+sleeps.
 
 DE and /RE of the transceiver are one pin, so a joint does not hear itself.
 """
@@ -25,6 +27,8 @@ from rp2_pins import GPIO
 # ruff: noqa: F405  the assembler's words are there only while it assembles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rp2.asm_pio import *  # noqa: F403
 
 _MACHINE = 4  # the first of PIO 1
@@ -56,7 +60,11 @@ _GPIO_IN = const(11)
 _DIRECTION = const(12)
 _FIFO_STATUS = const(13)
 _SEEN = const(14)  # up to where there is no delimiter behind the tail
-_WORDS = const(15)
+_TAKEN = const(15)  # address of the flags of channels that are done
+_TAKEN_FLAG = const(16)
+_PENDING = const(17)  # address of pending interrupts
+_PENDING_FLAG = const(18)
+_WORDS = const(19)
 _TX_EMPTY = const(1 << 24)
 
 
@@ -84,53 +92,48 @@ def _send() -> None:
     jmp(x_dec, "bit").side(1)[6]
     set(pins, 1).side(1)[4]  # the stop bit: 5 cycles, and 3 to the next start bit
     jmp(y_dec, "byte").side(1)
-    nop().side(1)[1]  # or 3 to the end
+    nop().side(1)[2]  # or 3 to the end, and one for what a divider's fraction may be off
     wrap()
 
 
-@micropython.viper
-def _take(line: object, buffer: object, room: int, received: object) -> int:
-    """Move bytes to buffer, up to and with a delimiter; return how many.
-
-    So a frame that another follows closely has the instant of its own last byte.
-    """
-    w = ptr32(line)
-    tail = w[_TAIL]
-    head = (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2
-    source = ptr8(w[_BYTES])
-    target = ptr8(buffer)
-    n = 0
-    more = 1
-    last = tail
-    while tail != head and n < room and more != 0:
-        more = source[tail]
-        target[n] = more
-        n += 1
-        last = tail
-        tail = (tail + 1) & (_RING - 1)
-    w[_TAIL] = tail
-    w[_SEEN] = tail
-    if n != 0:
-        ptr32(received)[0] = ptr32(w[_STAMPS])[last] & _TIME
-    return n
+@micropython.asm_thumb
+def _wait_for_event() -> int:  # pyright: ignore[reportReturnType]
+    data(2, 0xBF20)  # pyright: ignore  # wfe, which the assembler does not know
 
 
 @micropython.viper
-def _waiting(line: object) -> int:
-    """Tell whether a frame has ended, or so much has arrived without an end that it is none.
+def _rest(line: object, wait_for_event: object) -> int:
+    """Sleep until a frame has ended, or so much has come without an end that it is none: 1.
 
-    A part of a frame is left where it is: to take it would make the main loop late for the end.
+    0 if something else has interrupted it. A part of a frame is left where it is: to take it would
+    make the main loop late for the end. A byte makes an interrupt pending that is not enabled,
+    which is an event; so one that comes after the ring was looked at ends the sleep all the same.
     """
     w = ptr32(line)
-    head = (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2
+    flags = ptr32(w[_TAKEN])
     source = ptr8(w[_BYTES])
-    seen = w[_SEEN]
-    while seen != head and source[seen] != 0:
-        seen = (seen + 1) & (_RING - 1)
-    w[_SEEN] = seen
-    if seen != head:
-        return 1
-    return 1 if (head - w[_TAIL]) & (_RING - 1) >= _MOST_BYTES else 0
+    come = 1
+    while come != 0:
+        flags[0] = w[_TAKEN_FLAG]
+        ptr32(w[_PENDING])[0] = w[_PENDING_FLAG]
+        head = (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2
+        seen = w[_SEEN]
+        while seen != head:
+            if source[seen] != 0:
+                seen = (seen + 1) & (_RING - 1)
+            elif seen == w[_TAIL] and source[(seen - 1) & (_RING - 1)] == 0:
+                # a delimiter behind another: what it ends is nothing
+                seen = (seen + 1) & (_RING - 1)
+                w[_TAIL] = seen
+            else:
+                w[_SEEN] = seen
+                return 1
+        w[_SEEN] = seen
+        if (head - w[_TAIL]) & (_RING - 1) >= _MOST_BYTES:
+            return 1
+        wait_for_event()  # pyright: ignore
+        come = flags[0] & w[_TAKEN_FLAG]
+    return 0
 
 
 @micropython.viper
@@ -142,46 +145,78 @@ def _discard(line: object) -> object:
     w[_SEEN] = head
 
 
-@micropython.viper
-def _busy(line: object) -> int:
-    """Tell what the sender does: 0 nothing, 1 wait for its instant, 2 transmit."""
-    w = ptr32(line)
-    if ptr32(w[_GPIO_IN])[0] & w[_DIRECTION] != 0:
-        return 2
-    idle = ptr32(w[_PC])[0] == w[_IDLE_PC] and ptr32(w[_FIFO_STATUS])[0] & _TX_EMPTY != 0
-    return 0 if idle else 1
+def _reader(line: "array[int]") -> "Callable[[bytearray, array[int]], int]":
+    """Return what takes received bytes. Viper is sooner done with an address than with names."""
+    address = uctypes.addressof(line)
+
+    @micropython.viper
+    def read(buffer: object, received: object) -> int:
+        w = ptr32(int(address))
+        tail = w[_TAIL]
+        head = (ptr32(w[_STAMPED])[0] - w[_STAMPS]) >> 2
+        source = ptr8(w[_BYTES])
+        target = ptr8(buffer)
+        room = int(len(buffer))  # noqa: RUF046  # pyright: ignore  an object to viper
+        n = 0
+        more = 1
+        last = tail
+        while tail != head and n < room and more != 0:
+            more = source[tail]
+            target[n] = more
+            n += 1
+            last = tail
+            tail = (tail + 1) & (_RING - 1)
+        w[_TAIL] = tail
+        w[_SEEN] = tail
+        if n != 0:
+            ptr32(received)[0] = ptr32(w[_STAMPS])[last] & _TIME
+        return n
+
+    return read
 
 
-@micropython.viper
-def _copy(line: object, buffer: object, n: int) -> object:
-    """Put buffer[:n] where the DMA takes it from: the caller may go on with its own."""
-    source = ptr8(buffer)
-    target = ptr8(ptr32(line)[_OUT])
-    i = 0
-    while i < n:
-        target[i] = source[i]
-        i += 1
+def _writer(
+    line: "array[int]", recall: "Callable[[], None]"
+) -> "Callable[[bytearray, int, int, int], bool]":
+    """Return what transmits; `recall` makes the state machine forget what it waits to send."""
+    # one object: a call with more than five, arguments included, would take memory
+    parts = (uctypes.addressof(line), recall, machine.disable_irq, machine.enable_irq)
 
+    @micropython.viper
+    def write(buffer: object, n: int, at_us: int, late_us: int) -> bool:
+        w = ptr32(int(parts[0]))
+        levels = ptr32(w[_GPIO_IN])
+        status = ptr32(w[_FIFO_STATUS])
+        counter = ptr32(w[_PC])
+        while True:
+            if levels[0] & w[_DIRECTION] == 0:
+                if counter[0] == w[_IDLE_PC] and status[0] & _TX_EMPTY != 0:
+                    break
+                parts[1]()
+        # where the DMA takes it from: the caller may go on with its own
+        source = ptr8(buffer)
+        target = ptr8(w[_OUT])
+        i = 0
+        while i < n:
+            target[i] = source[i]
+            i += 1
+        fifo = ptr32(w[_FIFO])
+        dma = ptr32(w[_COUNT])
+        begun = 0
+        interrupts = parts[2]()  # or the instant would slip
+        now = ptr32(w[_CLOCK])[0]
+        ahead = ((at_us - now + _HALF_TIME) & _TIME) - _HALF_TIME - _LEAD_US
+        if ahead + late_us >= 0:
+            cycles = ahead * w[_CYCLES_PER_US] - _LEAD_CYCLES
+            fifo[0] = cycles if cycles > 0 else 0
+            fifo[0] = n - 1
+            dma[0] = n
+            dma[1] = w[_OUT]
+            begun = 1
+        parts[3](interrupts)
+        return begun != 0
 
-@micropython.viper
-def _begin(line: object, n: int, at_us: int, late_us: int) -> int:
-    """Hand over to the state machine, unless it is too late: then return 0.
-
-    Interrupts must be off, or the instant would slip.
-    """
-    w = ptr32(line)
-    fifo = ptr32(w[_FIFO])
-    now = ptr32(w[_CLOCK])[0]
-    ahead = ((at_us - now + _HALF_TIME) & _TIME) - _HALF_TIME - _LEAD_US
-    if ahead + late_us < 0:
-        return 0
-    cycles = ahead * w[_CYCLES_PER_US] - _LEAD_CYCLES
-    fifo[0] = cycles if cycles > 0 else 0
-    fifo[0] = n - 1
-    dma = ptr32(w[_COUNT])
-    dma[0] = n
-    dma[1] = w[_OUT]
-    return 1
+    return write
 
 
 def _channel(dma: rp2.DMA) -> int:
@@ -202,6 +237,18 @@ class Bus:
         line[_CLOCK] = chip.TIME_US
         line[_GPIO_IN] = chip.GPIO_IN
         line[_DIRECTION] = 1 << GPIO["bus_direction"]
+        self._wake_by_bytes()
+        self.read = _reader(line)
+        """Move received bytes, of one frame at most, into a buffer; return how many.
+
+        With any, the second argument's first word becomes the joint clock at the end of the last.
+        """
+        self.write = _writer(line, self._recall)
+        """Transmit n bytes of a buffer, beginning at an instant or at once if late.
+
+        If it could only begin more than late_us after it, transmit nothing and return False.
+        What still waits for its instant gives way; what is on the wire is let out first.
+        """
 
     def _listen(self, baud: int) -> None:
         """Set off the UART and the two channels that empty it."""
@@ -227,6 +274,7 @@ class Bus:
                 ring_sel=True,
                 ring_size=_RING_BITS + 2,
                 treq_sel=chip.UNPACED,
+                irq_quiet=False,
                 chain_to=_channel(self._bytes_in),
             ),
         )
@@ -247,6 +295,16 @@ class Bus:
         self._line[_STAMPS] = stamps
         self._line[_BYTES] = data
         self._line[_STAMPED] = chip.DMA + 0x40 * _channel(self._stamps_in) + 4  # WRITE_ADDR
+
+    def _wake_by_bytes(self) -> None:
+        """Have each byte's stamp make an interrupt pending, and that end a sleep."""
+        line = self._line
+        line[_TAKEN] = chip.DMA + chip.DMA_STATUS_1
+        line[_TAKEN_FLAG] = flag = 1 << _channel(self._stamps_in)
+        line[_PENDING] = chip.PENDING
+        line[_PENDING_FLAG] = 1 << chip.DMA_INTERRUPT_1
+        machine.mem32[chip.DMA + chip.DMA_ENABLE_1] = flag
+        machine.mem32[chip.SYSTEM_CONTROL] |= chip.EVENT_WHEN_PENDING
 
     def _prepare(self, baud: int) -> None:
         """Set off the state machine that sends, and the channel that feeds it."""
@@ -282,45 +340,22 @@ class Bus:
         line[_OUT] = uctypes.addressof(self._buffer)
         line[_CYCLES_PER_US] = _BIT_CYCLES * (baud // _BAUD_STEP) // 8
 
-    def waiting(self) -> bool:
-        """Tell whether a frame has ended that was not read, or what is none has piled up."""
-        return _waiting(self._line) != 0
+    def rest(self) -> bool:
+        """Sleep until there is a frame to read, or something to pile up that is none: then True.
 
-    def read(self, buffer: bytearray, received: "array[int]") -> int:
-        """Move received bytes, of one frame at most, into buffer; return how many.
-
-        With any, received[0] becomes the joint clock at the end of the last one.
+        False when an interrupt came before.
         """
-        return _take(self._line, buffer, len(buffer), received)
+        return _rest(self._line, _wait_for_event) != 0
 
     def discard(self) -> None:
         """Forget what has arrived."""
         _discard(self._line)
 
-    def write(self, buffer: bytearray, n: int, at_us: int, late_us: int) -> bool:
-        """Transmit buffer[:n], beginning at an instant of the joint clock or at once if late.
-
-        If it could only begin more than late_us after it, transmit nothing and return False.
-        What still waits for its instant gives way; what is on the wire is let out first.
-        """
-        line = self._line
-        while True:
-            busy = _busy(line)
-            if busy == 0:
-                break
-            if busy == 1:
-                self._recall()
-        _copy(line, buffer, n)
-        interrupts = machine.disable_irq()
-        begun = _begin(line, n, at_us, late_us)
-        machine.enable_irq(interrupts)
-        return begun != 0
-
     def _recall(self) -> None:
-        """Have the state machine forget what it waits to send."""
+        """Have the state machine forget what it waits to send, unless it has begun to."""
         sender = self._sender
         sender.active(0)
-        if _busy(self._line) == 1:
+        if not machine.mem32[chip.GPIO_IN] & self._line[_DIRECTION]:
             self._bytes_out.active(0)
             for _ in range(8):
                 sender.exec(0x8080)  # pull(noblock): the FIFO is empty after as many as it holds

@@ -40,6 +40,16 @@ RECEIVE_FIFO = 0x20
 FLAGS = 0x30
 MACHINE_0_ADDRESS = 0xD4
 
+# the DMA's second interrupt: which channels raise it, and which have until that is cleared
+DMA_ENABLE_1 = 0x414
+DMA_STATUS_1 = 0x41C
+DMA_INTERRUPT_1 = _of(12, 11)
+
+# of the processor
+PENDING = 0xE000E280  # interrupts, cleared by writing ones
+SYSTEM_CONTROL = 0xE000ED10
+EVENT_WHEN_PENDING = 1 << 4  # SEVONPEND: also of an interrupt that is not enabled
+
 # numbers of transfer requests
 PIO1_TRANSMIT = 8  # of state machine 0
 UART0_RECEIVED = _of(21, 29)

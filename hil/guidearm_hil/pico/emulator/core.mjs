@@ -17,6 +17,7 @@ const EVENT = 84 / 4;
 const CYCLES = 88 / 8; // doubles
 const LIMIT = 96 / 8;
 const INSTRUCTIONS = 104 / 8;
+const FOR_EVENT = 2; // what it may be waiting for
 const ROM_AT = 0x20000;
 const RAM_AT = 0x40000;
 const FLASH_AT = 0x100000;
@@ -43,6 +44,7 @@ const LOWEST_PRIORITY = 4;
 // of an exception, from the datasheet of the processor; its return is taken to be as long
 const ENTRY_CYCLES = 15;
 const RETURN_CYCLES = 15;
+const EVENT_WHEN_PENDING = 1 << 4; // of SCR
 const SUPERVISOR_CALL = 0xdf; // the instruction's high byte
 
 const PROCESSOR = new URL('./processor/execute.wasm', import.meta.url);
@@ -91,6 +93,7 @@ export class Core {
     this.otherStack = 0; // of main and process stack the one that is not in use
     this.unprivileged = false;
     this.VTOR = 0;
+    this.SCR = 0;
     this.SHPR2 = 0;
     this.SHPR3 = 0;
     this.interruptNMIMask = 0;
@@ -144,8 +147,8 @@ export class Core {
     return this.words[WAITING] !== 0;
   }
 
-  set waiting(value) {
-    this.words[WAITING] = value ? 1 : 0;
+  #goOn() {
+    this.words[WAITING] = 0;
   }
 
   // ---- what rp2040js's peripherals ask of a core
@@ -166,8 +169,15 @@ export class Core {
       this.pendingInterrupts &= ~bit;
     } else if (!(this.pendingInterrupts & bit)) {
       this.pendingInterrupts |= bit;
+      if (this.SCR & EVENT_WHEN_PENDING) this.#event();
       if (this.enabledInterrupts & bit) this.interruptsUpdated = true;
     }
+  }
+
+  /** End a wait for an event, or the next one before it begins. */
+  #event() {
+    if (this.words[WAITING] === FOR_EVENT) this.#goOn();
+    else this.words[EVENT] = 1;
   }
 
   get vectPending() {
@@ -211,7 +221,7 @@ export class Core {
     const number = this.#mostUrgent(this.#priority);
     if (number === 0) {
       // masked or not: one that is pending ends a wait
-      if (this.waiting && this.#mostUrgent(LOWEST_PRIORITY) !== 0) this.waiting = false;
+      if (this.waiting && this.#mostUrgent(LOWEST_PRIORITY) !== 0) this.#goOn();
       return;
     }
     if (number === NMI) this.pendingNMI = false;
@@ -221,7 +231,7 @@ export class Core {
     else if (number - FIRST_INTERRUPT > LAST_HARDWARE_INTERRUPT) {
       this.pendingInterrupts &= ~(1 << (number - FIRST_INTERRUPT));
     }
-    this.waiting = false;
+    this.#goOn();
     this.#enter(number);
     this.attentive = true; // another may be more urgent still, or be next
   }

@@ -5,8 +5,8 @@
 // special registers, peripherals. Cycles are the data sheet's without wait states: flash is as quick
 // as memory.
 import {
-  CARRY, CYCLES, EVENT, FLASH, FLASH_BYTES, FLASH_START, INSTRUCTIONS, LIMIT, MASKED,
-  OVERFLOW, RAM, RAM_BYTES, RAM_START, REGISTERS, RESULT, ROM, ROM_BYTES, TABLE, WAITING,
+  CARRY, CYCLES, EVENT, FLASH, FLASH_BYTES, FLASH_START, FOR_EVENT, FOR_INTERRUPT, INSTRUCTIONS,
+  LIMIT, MASKED, OVERFLOW, RAM, RAM_BYTES, RAM_START, REGISTERS, RESULT, ROM, ROM_BYTES, TABLE, WAITING,
 } from './layout';
 import { I, decode } from './thumb';
 
@@ -16,6 +16,7 @@ const PC: i32 = 15;
 const MOST: f64 = 1e9; // cycles at a time, which a word can count
 const IO_READ: i32 = 3; // cycles that a peripheral takes; those next to the core take none
 const IO_WRITE: i32 = 4;
+const WFE: i32 = 0xbf20;
 
 // core.mjs: each takes and leaves the state in memory, and may change it
 @external("core", "read") declare function ioRead(address: i32, bits: i32): i32;
@@ -901,11 +902,11 @@ export function execute(): void {
       case I.WFE:
       case I.WFI:
         left--;
-        if (op == 0xbf20 && load<i32>(EVENT)) {
+        if (op == WFE && load<i32>(EVENT)) {
           store<i32>(EVENT, 0);
           break;
         }
-        store<i32>(WAITING, 1);
+        store<i32>(WAITING, op == WFE ? FOR_EVENT : FOR_INTERRUPT);
         base -= left;
         left = 0;
         attend(); // to what is pending already, which ends it
