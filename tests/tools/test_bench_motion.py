@@ -38,8 +38,8 @@ def test_what_is_no_time_is_kept(measured: dict[str, Any]) -> None:
 
 def test_ours_is_timed(measured: dict[str, Any]) -> None:
     cells = motion.beside_table(measured)
-    assert [who for _, who, *_ in cells] == ["guidearm"] * 4
-    for took in (*measured["plan"].values(), measured["retarget"]):
+    assert [who for _, who, *_ in cells] == ["guidearm"] * 5
+    for took in (*measured["plan"].values(), measured["retarget"], measured["stream"]):
         assert 0.0 < took["guidearm"]["median_us"] <= took["guidearm"]["p99_us"]
         assert took["guidearm"]["our_share"] == 1.0
 
@@ -72,7 +72,7 @@ def test_a_peer_that_is_quicker_or_plans_shorter_moves_is_told(measured: dict[st
         (("off_line_rad",), 1.1e-9, "off its line"),
         (("line", "off_um"), 10.1, "off it, um"),
         (("line", "off_deg"), 0.0101, "turned"),
-        (("retarget", "guidearm", "median_us"), 5001.0, "time to plan"),
+        (("stream", "guidearm", "median_us"), 5001.0, "judged and cut: time"),
         (("sequences", "beyond"), 1, "samples beyond a limit"),
         (("sequences", "step"), 1.1e-6, "step where they meet"),
         (("counts", "joint move"), 0.501, "joint move: set-points"),

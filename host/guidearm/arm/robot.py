@@ -434,7 +434,8 @@ class Robot:
     ) -> streaming.MoveRecord:
         """Move all joints to q (n,) rad along a straight joint line, at a share of full speed.
 
-        Raises LimitError before anything moves, and whatever `execute` raises.
+        Raises LimitError, or MotionError if the arm would meet something, before anything moves;
+        and whatever `execute` raises.
         """
         goal = self._posture(q)
         state = self.resume()
@@ -454,7 +455,8 @@ class Robot:
         one wherever the joints then are. `ahead` is how many segments of 10 ms the joints hold: a
         goal takes that long to have an effect, and the host may be late by no more.
 
-        Raises what `execute` raises, for a goal out of range too: the arm then stops.
+        Raises what `execute` raises, for a goal out of range or with something in the way too: the
+        arm then stops.
         """
         state = self.resume()
         first = goal(state)
@@ -479,8 +481,10 @@ class Robot:
     def retarget(self, q: ArrayLike, at_least_s: float = 0.0) -> None:
         """Have the move that runs go to q (n,) rad instead, without a step and without a stop.
 
-        Takes effect behind the segments that the joints have already. Raises LimitError or
-        MotionError, and the move goes on as it was: the goal cannot be reached, or nothing moves.
+        Takes effect behind the segments that the joints have already. The whole new way is judged
+        before any of it is sent: limits, torque, clearance from the arm itself and from its room.
+        Raises LimitError or MotionError, in one line, and the move goes on as it was, or stays
+        stopped: it was judged before it began. MotionError too if nothing moves.
         """
         self._running().retarget(self._posture(q), at_least_s)
 

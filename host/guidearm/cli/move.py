@@ -39,18 +39,22 @@ _speed = click.option(
 def joints(settings: Settings, degrees: tuple[float, ...], speed: float) -> None:
     """Move the joints to six angles in degrees, all together.
 
-    Refused as a whole if one is out of range.
+    Refused as a whole if one is out of range, or if the arm would meet itself or what it stands on.
     """
     import numpy as np
 
-    from guidearm.motion import joint_move
+    from guidearm.motion import check_way, joint_move
 
     goal = np.radians(degrees)
     with opened(settings) as robot:
         arm = robot.arm
-        _carry_out(
-            settings, robot, lambda q: [joint_move(q, goal, arm, speed, label="move joints")]
-        )
+
+        def plan(q: Array) -> list[Changeable]:
+            motion = joint_move(q, goal, arm, speed, label="move joints")
+            check_way(motion, arm)
+            return [motion]
+
+        _carry_out(settings, robot, plan)
 
 
 @move.command("guide")

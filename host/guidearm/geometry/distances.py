@@ -93,4 +93,4 @@ def segment_plane_distance(
 
 
 def _dot(x: Array, y: Array) -> Array:
-    return np.asarray(np.sum(x * y, axis=-1))
+    return np.einsum("...i,...i->...", x, y)

@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from guidearm.errors import InputError, UnreachableError
 from guidearm.geometry import Array, check_transform, exp_se3
 from guidearm.kinematics.calibrated import CalibratedInverse
-from guidearm.kinematics.chain import Chain
+from guidearm.kinematics.chain import STANDARD_GRAVITY, Chain
 from guidearm.kinematics.clearance import Bodies, Clearances, Room
 from guidearm.kinematics.compliance import CompliantChain
 from guidearm.kinematics.inverse import AT_ZERO, InverseKinematics, Rows
+from guidearm.kinematics.levers import levers
 from guidearm.kinematics.limits import LIMIT_SLACK, turn_centres, within_limits
 from guidearm.kinematics.ur import is_rigid
 
@@ -126,6 +127,26 @@ class Arm:
         """
         about = self.room if room is None else self.room.joined(room)
         return self.bodies.clearances(self.chain.frames(q), about)
+
+    def clearance_rates(self, room: Room | None = None) -> Array:
+        """By how much each of `clearances` changes at most as a joint turns, (k, 6) m/rad."""
+        about = self.room if room is None else self.room.joined(room)
+        return self.bodies.clearance_rates(self.chain.links, about)
+
+    def gravity_torque_rates(self) -> Array:
+        """By how much `gravity_torque` of a joint changes at most as a joint turns, (6, 6) Nm/rad.
+
+        The torques are the slopes of one potential, so it is the weight of all that both joints
+        carry, times its lever on the outer one.
+        """
+        moments = np.array(
+            [
+                STANDARD_GRAVITY * mass * levers(self.chain.links, i + 1, com)
+                for i, (mass, com) in enumerate(zip(self.mass, self.com, strict=True))
+            ]
+        )
+        outer = np.maximum.outer(np.arange(6), np.arange(6))
+        return np.sum(moments, axis=0)[outer]
 
     def within_limits(self, q: ArrayLike) -> NDArray[np.bool_]:
         """Whether every joint of q (..., 6) rad lies within its limits: (...) bool."""

@@ -19,6 +19,7 @@ from guidearm.motion.trajectory import (
     concatenate,
     state_at,
 )
+from guidearm.motion.way import check_way
 
 __all__ = [
     "Changeable",
@@ -37,6 +38,7 @@ __all__ = [
     "State",
     "Trajectory",
     "check_limits",
+    "check_way",
     "concatenate",
     "course",
     "hermite_segments",

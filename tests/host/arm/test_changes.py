@@ -14,8 +14,10 @@ from guidearm.connection import robot_on
 from guidearm.errors import LimitError, MotionError
 from guidearm.geometry import Array
 from guidearm.kinematics import load_arm
+from guidearm.kinematics.clearance import Rod, Room
 from guidearm.link import SegmentPoint
 from guidearm.motion import Course, Segments, course, hermite_segments, joint_move
+from guidearm.motion.check import LEAST_CLEARANCE_M
 from guidearm_hil.noise import Noise
 from guidearm_hil.rig import VirtualArm
 
@@ -237,6 +239,32 @@ def test_only_a_course_that_moves_can_be_changed(
         robot.feed(0.5)
 
 
+def test_what_is_in_the_way_is_refused_and_the_move_goes_on(
+    virtual_arm: VirtualArm, goal: Array
+) -> None:
+    arm = virtual_arm.arm
+    post = Rod("post", np.array([0.3, 0.25, 0.0]), np.array([0.3, 0.25, 0.8]), 0.03)
+    robot = robot_on(virtual_arm.connection(), arm, room=Room((post,)))
+    behind = arm.home + np.radians([75, 0, 0, 0, 0, 0])
+    refused: list[str] = []
+
+    def on_state(state: ArmState) -> None:
+        if state.moving and not refused:
+            with pytest.raises(MotionError) as caught:
+                robot.retarget(behind)
+            refused.append(str(caught.value))
+
+    robot.enable()
+    with pytest.raises(MotionError, match="from post"):
+        robot.move_joints(behind)
+    assert not robot.state.moving
+    robot.move_joints(goal, on_state=on_state)
+    assert np.max(np.abs(robot.state.q - goal)) <= 3 * COUNT_RAD
+    assert refused[0].startswith("joint move: clearance is ")
+    assert "from post" in refused[0]
+    robot.move_joints(arm.home)
+
+
 # ---- a goal that changes all the time
 
 
@@ -296,6 +324,26 @@ def test_a_goal_out_of_range_ends_following_with_a_stop(
         robot.follow(goal)
     assert not robot.state.moving
     assert not robot.state.enabled
+
+
+def test_a_goal_in_the_table_ends_following_with_a_stop_well_above_it(
+    virtual_arm: VirtualArm, robot: Robot
+) -> None:
+    """It sinks until the next goal would be nearer than is allowed: no goal is half gone to."""
+    arm = virtual_arm.arm
+    robot.enable()
+    begin = robot.clock.now()
+
+    def goal(state: ArmState) -> Array:
+        return arm.home + np.array([0.0, -0.2 * (state.time - begin), 0.0, 0.0, 0.0, 0.0])
+
+    with pytest.raises(MotionError, match=r"joint move: clearance is .* from table, "):
+        robot.follow(goal)
+    assert not robot.state.moving
+    assert not robot.state.enabled
+    clearances = arm.clearances(robot.state.q)
+    above_m = clearances.each[clearances.pairs.index(("marker", "table"))]
+    assert LEAST_CLEARANCE_M <= above_m < 0.02
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -1,5 +1,7 @@
 """Courses: what replaces the rest of a motion begins where that segment begins, without a step."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,11 @@ from numpy.testing import assert_allclose
 from guidearm.errors import LimitError, MotionError
 from guidearm.geometry import Array
 from guidearm.kinematics import load_arm
+from guidearm.kinematics.clearance import Bodies, Rod, Room
 from guidearm.motion import Course, course, joint_move
 
-ARM = load_arm("guide6")
+GUIDE6 = load_arm("guide6")
+ARM = replace(GUIDE6, bodies=Bodies(), room=Room())  # nothing in the way of any goal
 START = ARM.home
 GOAL = ARM.home + np.array([0.5, -0.3, 0.4, -0.2, 0.6, 0.1])
 steps = st.lists(st.floats(-0.2, 0.2), min_size=6, max_size=6).map(np.array)
@@ -83,3 +87,53 @@ def test_behind_the_last_segment_it_begins_at_rest() -> None:
         after = whole().retargeted(first, START)
         assert after.segments.start.tolist() == GOAL.tolist()
         assert not np.any(after.segments.start_velocity)
+
+
+# ---- what is in the way
+
+LOW = GUIDE6.home + np.radians([0.0, -40.0, 0.0, 0.0, 0.0, 0.0])  # the guide would be in the table
+ASIDE = GUIDE6.home + np.radians([20.0, 10.0, -10.0, 12.0, -20.0, 15.0])
+POST = Room((Rod("post", np.array([0.3, 0.25, 0.0]), np.array([0.3, 0.25, 0.8]), 0.03),))
+BEHIND = GUIDE6.home + np.radians([75.0, 0.0, 0.0, 0.0, 0.0, 0.0])  # of the post
+
+
+def among(room: Room | None = None) -> Course:
+    return course(joint_move(GUIDE6.home, ASIDE, GUIDE6), GUIDE6, room=room)
+
+
+def test_no_way_leads_through_the_arm_itself_its_own_room_or_what_else_stands_there() -> None:
+    assert among().retargeted(20, BEHIND).segments.position[-1].tolist() == BEHIND.tolist()
+    with pytest.raises(MotionError, match=r"joint move: clearance is .* from post, .* allowed"):
+        among(POST).retargeted(20, BEHIND)
+    with pytest.raises(MotionError, match=r"joint move: clearance is .* from table, "):
+        among().retargeted(20, LOW)
+    folded = GUIDE6.home + np.radians([0.0, 0.0, 0.0, 0.0, 90.0, 0.0])
+    with pytest.raises(MotionError, match=r"clearance is .* from forearm"):
+        among().retargeted(20, folded)
+
+
+def test_a_torque_that_a_joint_has_not_is_refused() -> None:
+    weak = replace(ARM, torque=np.array([80.0, 21.0, 80.0, 20.0, 20.0, 20.0]))
+    slow = course(joint_move(START, START + 0.2 * np.eye(6)[0], weak), weak)
+    with pytest.raises(MotionError, match="torque, share of what the joint has is"):
+        slow.retargeted(10, START + 0.2 * np.eye(6)[1])
+
+
+def test_stopped_it_refuses_at_once_what_it_could_not_go_to() -> None:
+    stopped = among(POST).at_feed(20, 0.0)
+    with pytest.raises(MotionError, match="from post"):
+        stopped.retargeted(5, BEHIND)
+    assert stopped.retargeted(5, GUIDE6.home).goal is not None
+
+
+def test_a_stop_is_never_refused_and_another_pace_of_joints_that_are_on_no_line_is_judged() -> None:
+    """What lies in the way here was put there after the motion had been judged."""
+    before = among().retargeted(20, BEHIND)
+    blocked = replace(before, room=POST)
+    stopped = blocked.at_feed(30, 0.0)
+    assert not np.any(stopped.segments.velocity[-1])
+    with pytest.raises(MotionError, match="from post"):
+        blocked.at_feed(30, 0.5)
+    with pytest.raises(MotionError, match="from post"):
+        stopped.at_feed(1000, 1.0)
+    assert before.at_feed(30, 0.5).segments.position[-1].tolist() == BEHIND.tolist()

@@ -43,7 +43,7 @@ def measure_motion(peers: Peers, seed: int, moves: int, sequences: int) -> dict[
 def rows(measured: dict[str, Any]) -> list[Row]:
     """Return the promises; those beside a peer that is not there are left out."""
     optimum, again = measured["optimum"], measured["retarget"]
-    line, changed = measured["line"], measured["sequences"]
+    line, changed, stream = measured["line"], measured["sequences"], measured["stream"]
     found = [
         at_most(f"joint move {kind}: time over ruckig's", took[PEER]["our_share"], PLAN_SHARE)
         for kind, took in measured["plan"].items()
@@ -72,7 +72,7 @@ def rows(measured: dict[str, Any]) -> list[Row]:
         at_most("joint move: off its line, nrad", 1e9 * measured["off_line_rad"], OFF_LINE_NRAD),
         at_most("straight line of the guide: off it, um", line["off_um"], LINE_UM),
         at_most("straight line of the guide: turned, mdeg", 1e3 * line["off_deg"], LINE_MDEG),
-        at_most("another goal in mid-move: time to plan, us", again[OURS]["median_us"], STREAM_US),
+        at_most("another goal, judged and cut: time, us", stream[OURS]["median_us"], STREAM_US),
         exactly(f"{changes}: samples beyond a limit", changed["beyond"], 0),
         at_most(f"{changes}: step where they meet, urad/s^2", 1e6 * changed["step"], STEP_URAD),
         *(
@@ -87,6 +87,7 @@ def beside_table(measured: dict[str, Any]) -> Sequence[Sequence[str]]:
     timed = {
         **{f"joint move {kind}": took for kind, took in measured["plan"].items()},
         "another goal in mid-move": measured["retarget"],
+        "the same, judged in a room and cut": measured["stream"],
     }
     return [
         (what, who, f"{took[who]['median_us']:.4g}", f"{took[who]['p99_us']:.4g}")

@@ -15,10 +15,12 @@ import numpy as np
 
 from guidearm.geometry import Array, inverse, log_so3, transform
 from guidearm.kinematics import Arm, load_arm
+from guidearm.kinematics.clearance import BASE, FLANGE, Rod, Room, Sight
 from guidearm.motion import (
     Changeable,
     MotionState,
     PathMotion,
+    course,
     hermite_segments,
     joint_move,
     line_move,
@@ -52,6 +54,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
         "off_line_rad": _off_line(arm, rng, count // 20),
         "line": _lines(rng),
         "retarget": _retarget(arm, rng, count // 5, peer),
+        "stream": _stream(arm, rng, count // 5),
         "sequences": _sequences(arm, rng, request["sequences"]),
     }
 
@@ -272,6 +275,34 @@ def _retarget(arm: Arm, rng: np.random.Generator, count: int, peer: bool) -> dic
         )
         ways[PEER] = ruckig.way
     return told | _times(ways, count)
+
+
+def _stream(arm: Arm, rng: np.random.Generator, count: int) -> dict[str, Any]:
+    """Time a change of a move that runs, as a whole: planned, judged in a room, cut into segments.
+
+    The goals are those of a correction, up to 2 deg away.
+    """
+    room = _room(arm)
+    begun = course(joint_move(arm.home, arm.home + np.radians(1.0), arm), arm, room=room)
+    goals = arm.home + np.radians(rng.uniform(-2.0, 2.0, (count, 6)))
+    firsts = rng.integers(1, len(begun.segments), count).tolist()
+    return _times({OURS: lambda i: begun.retargeted(firsts[i], goals[i])}, count)
+
+
+def _room(arm: Arm) -> Room:
+    """Return a patient and a camera with its stand, which sees two markers."""
+    carried = frozenset(body.name for body in arm.bodies.bodies if body.link == FLANGE)
+    marker = arm.T_flange_arm_marker[:3, 3]
+    eye, patient = np.array([1.29, -0.62, 1.05]), np.array([0.42, 0.11, 0.21])
+    stand = Rod("camera stand", np.array([1.34, -0.66, 0.0]), eye, 0.06)
+    trunk = Rod("patient", np.array([0.42, -0.35, 0.01]), np.array([0.42, 0.6, 0.01]), 0.11)
+    return Room(
+        (trunk, stand),
+        (
+            Sight("view of the arm", eye, FLANGE, marker, 0.02, carried),
+            Sight("view of the patient", eye, BASE, patient, 0.02),
+        ),
+    )
 
 
 def _moving(arm: Arm, rng: np.random.Generator) -> MotionState:
