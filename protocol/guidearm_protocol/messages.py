@@ -485,7 +485,11 @@ def table_hash() -> int:
             (TICK_US, CAPTURE_SIGNALS, CAPTURE_TRIGGERS, CAPTURE_PHASES),
         )
     )
-    value = 0x811C9DC5
+    # 0x811C9DC5 in halves, times 2^24 + 0x193: what stays below 2^30 needs no memory on a joint
+    high, low = 0x811C, 0x9DC5
     for byte in text.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return (value ^ (value >> 30)) & 0x3FFFFFFF
+        low ^= byte
+        product = low * 0x193
+        high = (high * 0x193 + (product >> 16) + (low << 8)) & 0xFFFF
+        low = product & 0xFFFF
+    return (high & 0x3FFF) << 16 | (low ^ high >> 14)

@@ -64,18 +64,27 @@ if (_FROM_JOINT, _BROADCAST, _MIN_ENCODED, _MAX_ENCODED, _CRC_BYTES) != (
     raise ImportError("frame.py disagrees with the message table")
 
 
-def _crc_table() -> "array[int]":
-    """Return the 256 steps of the reflected polynomial 0xEDB88320 as signed 32-bit words."""
-    table = array("i", [0] * 256)
-    for index in range(256):
-        crc = index
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0xEDB88320 if crc & 1 else 0)
-        table[index] = crc - (1 << 32) if crc >> 31 else crc
-    return table
+@micropython.viper
+def _fill(table: object, polynomial: uint) -> object:
+    """Put in the 256 steps of a reflected polynomial: in bytecode each is a long integer."""
+    t = ptr32(table)
+    one = uint(1)
+    index = 0
+    while index < 256:
+        crc = uint(index)
+        bits = 8
+        while bits:
+            odd = crc & one
+            crc = crc >> one
+            if odd:
+                crc ^= polynomial
+            bits -= 1
+        t[index] = int(crc)
+        index += 1
 
 
-CRC_TABLE = _crc_table()
+CRC_TABLE = array("i", [0] * 256)
+_fill(CRC_TABLE, 0xEDB88320)
 CRC_TABLE_AT = addressof(CRC_TABLE)  # it stays: the collector moves nothing
 CRC_START = 0xFFFFFFFF
 

@@ -33,7 +33,7 @@ from guidearm_hil.pico.process import Emulator, firmware
 
 HOST = -1
 """The sender of bytes that come from the host; joints are counted from 0."""
-BOOT_S = 0.7  # until a joint answers, with time to spare
+BOOT_S = 0.4  # until a joint answers, with time to spare
 PARAMETERS_AT = 0xA0000 - 3 * 4096  # below MicroPython's file system, where rp2_flash puts them
 CLOCK_PPM = 100  # joint clocks are off by up to this
 _GRAVITY_STEP_NS = 5_000_000
