@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from planned_motion import Script, noted, true_error
 
 from guidearm.arm import ArmState, Capture, Robot, RobotLink, capture_setup
 from guidearm.arm.capture import START_OF_MOVE
@@ -16,7 +16,7 @@ from guidearm.geometry import Array
 from guidearm.kinematics import load_arm
 from guidearm.kinematics.clearance import Rod, Room
 from guidearm.link import SegmentPoint
-from guidearm.motion import Course, Segments, course, hermite_segments, joint_move
+from guidearm.motion import course, hermite_segments, joint_move
 from guidearm.motion.check import LEAST_CLEARANCE_M
 from guidearm_hil.noise import Noise
 from guidearm_hil.rig import VirtualArm
@@ -25,98 +25,12 @@ COUNT_RAD = 2 * np.pi / 409600
 FOLLOWED_RAD = np.radians(0.05)
 
 
-@dataclass
-class Plan:
-    """What a move was planned to be: pieces by the number of their first segment."""
-
-    pieces: list[tuple[int, Segments]] = field(default_factory=list)
-
-    def at(self, t: Array) -> Array:
-        """Return set-points (len(t), n) rad at times t (s) from the start, of a single leg."""
-        q = np.empty((len(t), 6))
-        begin_us, last = 0.0, 0
-        for number, (first, segments) in enumerate(self.pieces):
-            if number:
-                begin_us += float(self.pieces[number - 1][1].knots_us[first - last])
-            last = first
-            here = t * 1e6 >= begin_us
-            q[here] = segments.evaluate(t[here] * 1e6 - begin_us)[0]
-        return q
-
-
-@dataclass
-class Noted:
-    """A course that has what it becomes noted in a plan."""
-
-    course: Course
-    plan: Plan
-    first: int = 0
-
-    @property
-    def segments(self) -> Segments:
-        return self.course.segments
-
-    def retargeted(self, first: int, goal: Array, at_least_s: float = 0.0) -> Noted:
-        return self._noted(self.course.retargeted(first, goal, at_least_s), first)
-
-    def at_feed(self, first: int, share: float) -> Noted:
-        return self._noted(self.course.at_feed(first, share), first)
-
-    def _noted(self, other: Course, first: int) -> Noted:
-        self.plan.pieces.append((self.first + first, other.segments))
-        return Noted(other, self.plan, self.first + first)
-
-
-def noted(motion: Course) -> tuple[Plan, Noted]:
-    """Return a course and the plan that it will keep up to date."""
-    plan = Plan([(0, motion.segments)])
-    return plan, Noted(motion, plan)
-
-
-@dataclass
-class Script:
-    """Does things once, in order, each when the move has gone on for so long."""
-
-    robot: Robot
-    steps: list[tuple[float, object]]
-    started: float | None = None
-    demands: list[tuple[float, Array]] = field(default_factory=list)
-
-    def course(self) -> tuple[Array, Array]:
-        """Return instants (m,) s and set-points (m, n) rad since the move began."""
-        t, demand = zip(*self.demands, strict=True)
-        return np.array(t), np.array(demand)
-
-    def __call__(self, state: ArmState) -> None:
-        if state.moving and self.started is None:
-            self.started = state.time
-        if self.started is None:
-            return
-        self.demands.append((state.time, state.q_demand))
-        if self.steps and state.time >= self.started + self.steps[0][0]:
-            _, step = self.steps.pop(0)
-            if isinstance(step, float):
-                self.robot.feed(step)
-            else:
-                self.robot.retarget(np.asarray(step))
-
-
 def captured(robot: Robot, duration_s: float) -> Capture:
     """Return a capture of every joint's set-points, set up for the start of the next move."""
     setup = capture_setup(("set_point", "time"), duration_s, 0.05, START_OF_MOVE)
     capture = Capture(RobotLink(robot), robot.numbers, setup)
     capture.arm()
     return capture
-
-
-def assert_followed(virtual_arm: VirtualArm, plan: Plan, start: float, end: float) -> None:
-    """Compare the motors' true motion with the plan over the whole move."""
-    instants, _, rotor = virtual_arm.bus.true_motion()
-    moving = (instants >= start) & (instants <= end)
-    error = rotor[moving] - plan.at(instants[moving] - start)
-    # a motor's own zero is not told: it stands where it was homed, within the encoder's step
-    error -= error[0]
-    assert np.max(np.abs(error)) < FOLLOWED_RAD
 
 
 def test_a_goal_changed_twice_in_mid_move_is_reached_as_planned(
@@ -134,12 +48,13 @@ def test_a_goal_changed_twice_in_mid_move_is_reached_as_planned(
     assert not script.steps
     assert len(plan.pieces) == 3
     assert np.max(np.abs(robot.state.q - third)) <= 3 * COUNT_RAD
-    assert_followed(virtual_arm, plan, record.start, record.end)
+    off_rotor, _ = true_error(virtual_arm, plan, [record.start], record.end)
+    assert np.max(np.abs(off_rotor)) < FOLLOWED_RAD
     for trace in capture.finish(5.0):
         joint = trace.number - 1
         t = trace.time_s - record.start
         running = (t > 0.0) & (t < record.end - record.start)
-        q = plan.at(t[running])[:, joint]
+        q = plan.at(record.start + t[running], [record.start])[:, joint]
         # a count, and the clocks' 50 us
         allowed = COUNT_RAD + 50e-6 * np.abs(np.gradient(q, 1e-3))
         assert np.all(np.abs(trace.values["set_point"][running] - q) < allowed)
@@ -373,4 +288,5 @@ def test_changes_over_a_line_that_loses_frames(
         assert record.sent_again > 0
         assert len(contents) == record.segments
         assert all(len(sent) == 1 for sent in contents.values()), "one number, one content"
-        assert_followed(virtual_arm, plan, record.start, record.end)
+        off_rotor, _ = true_error(virtual_arm, plan, [record.start], record.end)
+    assert np.max(np.abs(off_rotor)) < FOLLOWED_RAD
