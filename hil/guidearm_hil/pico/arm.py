@@ -362,29 +362,59 @@ class _OwningPort(PicoPort):
         self._arm_of_its_own.close()
 
 
-def joints_and_seed(options: str, usage: str, most: int) -> tuple[int, int]:
-    """Return the numbers in `joints=N,seed=S`, by default all joints and seed 0.
+@dataclass(frozen=True)
+class Options:
+    """Which emulated Picos: how many joints, from which seed, with which image if not the rig's."""
+
+    joints: int
+    seed: int = 0
+    image: Path | None = None
+
+
+def read_options(text: str, usage: str, joints: int, most: int) -> Options:
+    """Return what `joints=N,seed=S,image=FILE` says; each may be left out, `joints` by default.
 
     A & may stand for the comma. Raises OptionError that begins with `usage`.
     """
-    numbers = {"joints": most, "seed": 0}
-    for key, value in parse_qsl(options.replace(",", "&"), keep_blank_values=True):
-        if key not in numbers or not value.isdecimal():
-            raise OptionError(f"{usage}: use pico:joints=N,seed=S, both whole numbers")
-        numbers[key] = int(value)
-    if not 1 <= numbers["joints"] <= most:
-        raise OptionError(f"{usage}: joints={numbers['joints']} is not 1 to {most}")
-    return numbers["joints"], numbers["seed"]
+    seed, image = 0, None
+    for key, value in parse_qsl(text.replace(",", "&"), keep_blank_values=True):
+        if key == "image":
+            image = _image(Path(value), usage)
+        elif key not in ("joints", "seed") or not value.isdecimal():
+            raise OptionError(
+                f"{usage}: use pico:joints=N,seed=S,image=FILE, both N and S whole numbers"
+            )
+        elif key == "joints":
+            joints = int(value)
+        else:
+            seed = int(value)
+    if not 1 <= joints <= most:
+        raise OptionError(f"{usage}: joints={joints} is not 1 to {most}")
+    return Options(joints, seed, image)
+
+
+def _image(path: Path, usage: str) -> Path:
+    """Return the path of a program as it lies in flash. Raises OptionError if it is not one."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            begin = file.read(4)
+    except OSError as error:
+        raise OptionError(f"{usage}: {path}: {error.strerror}") from None
+    if begin in (b"UF2\n", b"\x7fELF") or not 256 < size <= PARAMETERS_AT:
+        raise OptionError(f"{usage}: {path} is no program as it lies in flash: name firmware.bin")
+    return path
 
 
 def open_pico(url: str, host_baud: int = pins.BAUD) -> Connection:
-    """Open `pico:`, `pico:joints=N,seed=S`, in virtual time; `host_baud` is the host's rate.
+    """Open `pico:`, `pico:joints=N,seed=S,image=FILE`, in virtual time, at the host's rate.
 
     Raises OptionError for an option that is none, RigSetUpError without the rig.
     """
     model = load_arm("guide6")
-    joints, seed = joints_and_seed(url.partition(":")[2], url, len(model.numbers))
-    arm = PicoArm(model, joints, seed)
+    most = len(model.numbers)
+    options = read_options(url.partition(":")[2], url, most, most)
+    arm = PicoArm(model, options.joints, options.seed, image=options.image)
     port = _OwningPort(arm)
     port.set_baud(host_baud)
     return Connection(port, arm.clock)

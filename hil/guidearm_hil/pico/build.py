@@ -21,7 +21,16 @@ from guidearm_hil.frozen_build import (
     set_up,
 )
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico.image import ALIGNMENT, BAUDS, RIG, ROM_SOURCES, files_at, image_name
+from guidearm_hil.pico.image import (
+    ALIGNMENT,
+    BAUDS,
+    RIG,
+    ROM_SOURCES,
+    files_at,
+    image_name,
+    other_ingredients,
+)
+from guidearm_tools.image import image_digest
 
 _BOARD = "RPI_PICO"
 _BESIDE = ("src:mbedtls", "pico-sdk-source", "tinyusb-source")
@@ -111,6 +120,21 @@ def make_image(files: Mapping[str, bytes], image: Path, build: Build | None = No
     )
     build.make(program)
     shutil.copyfile(program / "firmware.bin", image)
+
+
+def image_with(files: Mapping[str, bytes]) -> Path:
+    """Return an image with these files frozen in, built unless it was already.
+
+    Raises RigSetUpError when the rig is not set up, or they cannot be compiled.
+    """
+    RIG.image()
+    image = RIG.folder / "images" / f"{image_digest({**files, **other_ingredients()})}.bin"
+    if not image.is_file():
+        image.parent.mkdir(exist_ok=True)
+        unfinished = image.with_suffix(".part")
+        make_image(files, unfinished)
+        unfinished.rename(image)
+    return image
 
 
 def _make_rom(build: Build) -> None:

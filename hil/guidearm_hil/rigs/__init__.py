@@ -63,7 +63,7 @@ RIGS = {
         "guidearm_hil.rigs.cortex_m",
     ),
     "pico": Kind(
-        "pico[:joints=N,seed=S]",
+        "pico[:joints=N,seed=S,image=FILE]",
         "emulated Raspberry Pi Picos with the genuine image, motors on their pins, virtual time",
         "guidearm_hil.rigs.pico",
     ),

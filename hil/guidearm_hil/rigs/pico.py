@@ -12,7 +12,7 @@ from guidearm_firmware.boards import rp2_pins as pins
 from guidearm_hil.errors import RigError
 from guidearm_hil.injections import LIMIT_LOWER, LIMIT_UPPER
 from guidearm_hil.pico.arm import HOST as ARM_HOST
-from guidearm_hil.pico.arm import INJECTIONS, PicoArm, joints_and_seed
+from guidearm_hil.pico.arm import INJECTIONS, PicoArm, read_options
 from guidearm_hil.pico.image import BAUDS
 from guidearm_hil.pico.process import firmware
 from guidearm_hil.rigs.rig import (
@@ -34,16 +34,14 @@ _LIMITS = {Input.LIMIT_LOWER: LIMIT_LOWER, Input.LIMIT_UPPER: LIMIT_UPPER}
 
 
 def open_rig(options: str) -> PicoRig:
-    """Open `joints=N,seed=S`, by default two joints and seed 0.
+    """Open `joints=N,seed=S,image=FILE`, by default two joints, seed 0 and the rig's own image.
 
     Raises OptionError for anything else, RigSetUpError when the rig is not set up.
     """
     usage = f"pico:{options}" if options else "pico"
-    joints, seed = JOINTS, 0
-    if options:
-        joints, seed = joints_and_seed(options, usage, len(EXCURSION_DEG))
+    asked = read_options(options, usage, JOINTS, len(EXCURSION_DEG))
     firmware()
-    return PicoRig(joints, seed)
+    return PicoRig(asked.joints, asked.seed, asked.image)
 
 
 class PicoRig(Rig):
@@ -66,6 +64,8 @@ class PicoRig(Rig):
     def __init__(self, joints: int, seed: int, image: Path | None = None) -> None:
         """Start nothing yet: the joints boot when they are first used."""
         self.name = f"pico:joints={joints},seed={seed}"
+        if image is not None:
+            self.name += f",image={image}"
         self._model = model = load_arm(ARM)
         self.joints = Joints(
             name=f"{model.name}, joints 1 to {joints}",
@@ -80,6 +80,8 @@ class PicoRig(Rig):
         self.excursion = np.radians(EXCURSION_DEG[:joints])
         self._seed = seed
         self._image = image
+        if image is not None:
+            self.offers &= ~Offer.BAUD  # its rate is in it
         self._baud = pins.BAUD
         self._running: PicoArm | None = None
         self._forced: dict[int, int] = {}  # inputs by joint
