@@ -46,11 +46,9 @@ def test_a_joint_that_starts_late_is_seen(tmp_path: Path, monkeypatch: pytest.Mo
     build_virtual_image(tmp_path / "image")
     session = tmp_path / "image" / "joint" / "session.py"
     text = session.read_text(encoding="utf-8")
-    assert text.count("self.drive.start(instant)") == 1
-    session.write_text(
-        text.replace("self.drive.start(instant)", f"self.drive.start(instant + {LATE_US})"),
-        encoding="utf-8",
-    )
+    call = "self.drive.start(self._values[0])"
+    assert text.count(call) == 1
+    session.write_text(text.replace(call, f"{call[:-1]} + {LATE_US})"), encoding="utf-8")
     monkeypatch.setattr(timing, "VirtualArm", partial(late_joint, tmp_path / "image"))
     told = motion_timing(load_arm("guide6"), 6)
     assert told.start_us == pytest.approx(LATE_US, abs=START_US)
