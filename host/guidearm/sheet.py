@@ -6,7 +6,7 @@ a meaning that a word or a shape does not carry too.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -89,3 +89,27 @@ def frame(axes: Axes) -> None:
     for spine in axes.spines.values():
         spine.set_visible(True)
         spine.set_color(HAIR)
+
+
+def name_ends(axes: Axes, ends: Sequence[float], names: Sequence[str], share: float) -> None:
+    """Write the name of each joint's line right of where it ends, in its colour.
+
+    Names are moved as little as it takes to be a share of the axes' height apart.
+    """
+    low, high = axes.get_ylim()
+    order = sorted(range(len(ends)), key=ends.__getitem__)
+    heights = _apart([ends[joint] for joint in order], share * (high - low))
+    for joint, height in zip(order, heights, strict=True):
+        look = {"transform": axes.get_yaxis_transform(), "va": "center", "color": JOINTS[joint]}
+        axes.text(1.01, height, names[joint].replace("-", "\u2212"), **look)
+
+
+def _apart(heights: list[float], gap: float) -> list[float]:
+    """Move ascending heights as little as it takes to be `gap` apart, about where they were."""
+    placed = list(heights)
+    for _ in range(64):
+        for i in range(1, len(placed)):
+            push = 0.5 * max(gap - (placed[i] - placed[i - 1]), 0.0)
+            placed[i - 1] -= push
+            placed[i] += push
+    return placed

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from guidearm.geometry import Array
     from guidearm.kinematics import Arm
     from guidearm.kinematics.clearance import Room
+    from guidearm.motion.check import Finding
 
 _APART_DEG = 20.0
 
@@ -119,17 +120,7 @@ def check(
             }
         )
     else:
-        rows = [
-            (
-                finding.name,
-                f"{finding.measured:.2f} {finding.unit}".rstrip(),
-                f"{'least' if finding.least else 'most'} {finding.bound:g}",
-                "ok" if finding.ok else "FAILED",
-                finding.detail,
-            )
-            for finding in path.findings
-        ]
-        click.echo(table(("what", "found", "bound", "", "where"), rows, " r"))
+        click.echo(_findings_table(path.findings))
         remark(f"{path.duration_s:.1f} s; posture {_words(path.candidate.q)} deg")
     if picture is not None:
         from guidearm.procedure.pictures.way import draw_way
@@ -209,6 +200,121 @@ def postures(
         remark(f"drawn: {picture}")
 
 
+@click.command("joints", context_settings={"ignore_unknown_options": True})
+@click.argument("degrees", nargs=6, type=float, metavar="Q1 Q2 Q3 Q4 Q5 Q6")
+@click.option(
+    "--then",
+    "goals",
+    nargs=7,
+    type=float,
+    multiple=True,
+    metavar="S DEG...",
+    help="After so many s, in mid-move, another goal: six angles. May be repeated.",
+)
+@click.option(
+    "--feed",
+    "feeds",
+    nargs=2,
+    type=float,
+    multiple=True,
+    metavar="S SHARE",
+    help="After so many s another share of the speed: 0.01 to 1, 0 stops. May be repeated.",
+)
+@click.option(
+    "--start", nargs=6, type=float, metavar="DEG...", help="Six angles to start from.  [its home]"
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of full speed.",
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw position, velocity, acceleration and jerk (PNG).",
+)
+@with_settings
+def joints(
+    settings: Settings,
+    degrees: tuple[float, ...],
+    goals: tuple[tuple[float, ...], ...],
+    feeds: tuple[tuple[float, float], ...],
+    start: tuple[float, ...] | None,
+    speed: float,
+    picture: Path | None,
+) -> None:
+    """Plan a move of the joints to six angles in degrees, changed on its way, and judge it.
+
+    Nothing moves and no port is needed. A change takes effect with a segment of 10 ms, and must
+    not lead through the arm itself or what it stands on.
+    """
+    import numpy as np
+
+    from guidearm.kinematics import load_arm
+    from guidearm.motion import ChangedMotion, check_way, course, joint_move
+    from guidearm.motion.check import check_motion
+
+    arm = load_arm(settings.arm)
+    q = np.radians(np.array(start)) if start else arm.home
+    if not arm.within_limits(q):
+        raise InputError("--start: a joint is outside its range")
+    move = joint_move(q, np.radians(degrees), arm, speed, label="move joints")
+    check_way(move, arm)
+    motion = ChangedMotion.of(course(move, arm, speed))
+    changes = sorted([*goals, *feeds], key=lambda change: change[0])
+    if any(not 0.0 <= change[0] < math.inf for change in changes):
+        raise InputError("--then and --feed: a time is not 0 s or later")
+    names: list[str] = []
+    for t, *values in changes:
+        if len(values) == 1:
+            motion = motion.at_feed(t, values[0])
+            names.append(f"feed {values[0]:g}" if values[0] else "stop")
+        else:
+            motion = motion.retargeted(t, np.radians(values))
+            names.append("another goal")
+    findings = check_motion(motion, arm)
+    instants = [begin for begin, _ in motion.parts[1:]]
+    if settings.as_json:
+        print_json(
+            {
+                "rows": [finding.as_dict() for finding in findings],
+                "duration_s": motion.duration_s,
+                "end_deg": _degrees(motion.sample(np.array([motion.duration_s]))[0][0]),
+                "changes": [
+                    {"at_s": begin, "what": name}
+                    for begin, name in zip(instants, names, strict=True)
+                ],
+            }
+        )
+    else:
+        click.echo(_findings_table(findings))
+        remark(f"{motion.duration_s:.2f} s")
+    if picture is not None:
+        from guidearm.procedure.pictures.changes import draw_changes
+
+        said = [f"{name} at {t:.2f} s" for t, name in zip(instants, names, strict=True)]
+        title = "A move changed on its way" if said else "A move of the joints"
+        draw_changes(picture, motion, arm, said, title)
+        remark(f"drawn: {picture}")
+
+
+def _findings_table(findings: list[Finding]) -> str:
+    rows = [
+        (
+            finding.name,
+            f"{finding.measured:.2f} {finding.unit}".rstrip(),
+            f"{'least' if finding.least else 'most'} {finding.bound:g}",
+            "ok" if finding.ok else "FAILED",
+            finding.detail,
+        )
+        for finding in findings
+    ]
+    return table(("what", "found", "bound", "", "where"), rows, " r")
+
+
 def _case(
     settings: Settings,
     plan: Path,
@@ -268,7 +374,7 @@ def _words(q: Array) -> str:
 plan = Group(
     "plan",
     params=group_options(),
-    commands=[check, postures],
+    commands=[check, joints, postures],
     help="What a plan comes to on an arm in its room, before anything moves.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,5 +1,6 @@
 """Motions of the arm: planned whole, checked whole, and cut into segments for the joints."""
 
+from guidearm.motion.changed import ChangedMotion
 from guidearm.motion.course import Course, course
 from guidearm.motion.joint_move import JointMove, joint_move
 from guidearm.motion.limits import check_limits
@@ -23,6 +24,7 @@ from guidearm.motion.way import check_way
 
 __all__ = [
     "Changeable",
+    "ChangedMotion",
     "Course",
     "JoinedMotion",
     "JointCourses",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -86,3 +87,46 @@ def test_a_start_outside_the_ranges_is_refused(capsys: pytest.CaptureFixture[str
     start = ("--start", "0", "0", "190", "0", "0", "0")
     assert run("check", *CASE, *ROOM, *start) == 1
     assert "--start: a joint is outside its range" in capsys.readouterr().err
+
+
+GOAL = ["40", "-85", "-82", "-60", "70", "55"]
+OTHER = ["0.45", "-12", "-98", "-116", "-80", "103", "20"]
+
+
+def test_a_move_changed_on_its_way_is_judged_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "retarget.png"
+    changes = ["--feed", "1.2", "0.3", "--then", *OTHER, "--feed", "0.6", "1"]
+    assert run("joints", *GOAL, *changes, "--json", "--picture", str(picture)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert all(row["ok"] for row in told["rows"])
+    assert told["end_deg"] == pytest.approx([float(angle) for angle in OTHER[1:]])
+    whats = [(round(change["at_s"], 1), change["what"]) for change in told["changes"]]
+    assert whats == [(0.5, "another goal"), (0.6, "feed 1"), (1.2, "feed 0.3")]
+    assert told["duration_s"] > 2.0
+    assert picture.read_bytes().startswith(PNG)
+    assert run("joints", *GOAL, "--feed", "0.3", "0") == 0
+    out = capsys.readouterr().out
+    assert "move joints: torque, share of what the joint has" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["0", "-135", "-100", "-75", "90", "0"], "move joints: clearance is .* from table"),
+        ([*GOAL, "--then", "0.3", "0", "-135", "-100", "-75", "90", "0"], "clearance is .* table"),
+        ([*GOAL, "--then", "0.3", "0", "0", "999", "0", "0", "0"], "joint 3 would go to 999"),
+        ([*GOAL, "--then", "-1", *OTHER[1:]], "a time is not 0 s or later"),
+        ([*GOAL, "--feed", "0.3", "2"], "feed 2 is neither 0 nor 0.01 to 1"),
+        ([*GOAL, "--start", "0", "0", "999", "0", "0", "0"], "--start: a joint is outside"),
+    ],
+)
+def test_a_move_that_cannot_be_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    assert run("joints", *arguments) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.search(reason, told.err)
+    assert told.err.count("\n") == 1

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from guidearm.geometry import Array
 from guidearm.procedure.pictures.style import (
     DASHES,
     HAIR,
@@ -17,6 +16,7 @@ from guidearm.procedure.pictures.style import (
     SHADE,
     Axes,
     headline,
+    name_ends,
     place,
     sheet,
     write,
@@ -110,14 +110,9 @@ def _angles(axes: Axes, outcome: Outcome) -> None:
     _shade(axes, phases(outcome), span)
     for joint, colour in enumerate(JOINTS):
         axes.plot(time, q_deg[:, joint], color=colour, lw=1.6, ls=DASHES[joint], zorder=3)
-    # Names at the end of the lines, pushed apart where lines end close together.
-    last = q_deg[-1]
-    gap = (high - low + 2.0 * room) * 0.085
-    ascending: list[int] = np.argsort(last).tolist()
-    for joint, height in zip(ascending, _apart(last[ascending], gap), strict=True):
-        words = f"joint {joint + 1}  {last[joint]:.1f}\u00b0".replace("-", "\u2212")
-        look = {"transform": axes.get_yaxis_transform(), "va": "center", "color": JOINTS[joint]}
-        axes.text(1.01, height, words, **look)
+    ends = q_deg[-1].tolist()
+    names = [f"joint {joint + 1}  {end:.1f}\u00b0" for joint, end in enumerate(ends)]
+    name_ends(axes, ends, names, 0.085)
 
 
 def _shade(axes: Axes, stretches: list[Phase], span: float) -> None:
@@ -163,16 +158,3 @@ def _following(axes: Axes, outcome: Outcome, motion: Motion, name: str, height_d
 def _align(axes: Axes, width_in: float) -> None:
     """Put the words beside an axis where they stand in the other row."""
     axes.yaxis.set_label_coords(-0.62 / width_in, 0.5)
-
-
-def _apart(heights: Array, gap: float) -> Array:
-    """Move ascending heights as little as it takes to be `gap` apart, about where they were."""
-    placed = heights.copy()
-    for _ in range(64):
-        short = gap - np.diff(placed)
-        if np.all(short <= 1e-9):
-            break
-        push = 0.5 * np.maximum(short, 0.0)
-        placed[:-1] -= push
-        placed[1:] += push
-    return placed
