@@ -210,7 +210,7 @@ class Procedure:
             T_base_line,
             q,
             speed=self._speed,
-            room=self._site.about(robot.arm, self._tools.hand_eye.T_flange_arm_marker),
+            room=self._room(),
         )
         travel = np.degrees(path.candidate.q - q)
         self._note(
@@ -226,6 +226,10 @@ class Procedure:
         )
         return path
 
+    def _room(self) -> Room:
+        """Return what the arm keeps out of, lines of sight as the camera now stands among it."""
+        return self._site.about(self._robot.arm, self._tools.hand_eye.T_flange_arm_marker)
+
     def _straight(self, T_base_guide: Array, q: Array, speed_m_s: float) -> Changeable:
         guide = self._tools.T_flange_guide
         return straight(self._robot.arm, guide, T_base_guide, q, speed_m_s, "guide")
@@ -234,7 +238,7 @@ class Procedure:
         """Carry out what `plan` makes of the present posture; after a hold, plan the rest anew."""
         robot, watch = self._robot, self._watch
         while True:
-            motion = course(plan(robot.state.q_demand), robot.model, self._speed)
+            motion = course(plan(robot.state.q_demand), robot.model, self._speed, self._room())
             try:
                 record = robot.execute(motion, on_state=watch)
             except HoldRequest as hold:

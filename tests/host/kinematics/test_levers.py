@@ -13,6 +13,8 @@ from guidearm.kinematics.clearance import BASE, FLANGE, Rod, Room, Sight
 from guidearm.kinematics.levers import levers
 
 ARMS = {name: load_arm(name) for name in ("guide6", "ur5")}
+ERRORS = np.repeat([3e-4, 7e-4], 3) * np.random.default_rng(7).normal(size=(7, 6))
+ARMS["built"] = ARMS["guide6"].with_errors(ERRORS)
 EYE = np.array([1.2, -0.6, 1.0])
 ROOM = Room(
     (Rod("stand", np.array([0.4, 0.3, 0.0]), np.array([0.4, 0.3, 1.0]), 0.03),),
