@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -25,7 +26,12 @@ class CortexM:
 
     def __init__(self, processor: str) -> None:
         """Start QEMU. Raises RigSetUpError without the rig, CortexMError if it does not answer."""
-        command: list[str | Path] = [QEMU, "-machine", "mps2-an385", "-icount", "shift=0"]
+        if shutil.which(QEMU) is None:
+            raise CortexMError(f"{QEMU} is not installed: run tools/setup --rig cortex-m")
+        # QEMU goes on when its UART's other end is gone: so the kernel ends it with the thread
+        # that started it, however that ends
+        command: list[str | Path] = ["setpriv", "--pdeathsig", "KILL", "--"]
+        command += [QEMU, "-machine", "mps2-an385", "-icount", "shift=0"]
         command += ["-display", "none", "-monitor", "none", "-serial", "stdio"]
         command += ["-semihosting-config", "enable=on,target=native"]
         command += ["-kernel", program(processor)]
@@ -39,7 +45,7 @@ class CortexM:
                 start_new_session=True,
             )
         except OSError as error:
-            raise CortexMError(f"{QEMU} does not run ({error.strerror})") from error
+            raise CortexMError(f"setpriv does not run ({error.strerror})") from error
         try:
             self._until(b">>> ")
             self._send(b"\x01")
