@@ -18,8 +18,6 @@ LINE_UM = 10.0
 LINE_MDEG = 10.0
 STEP_URAD = 1.0  # of velocity or acceleration, per s or s^2: rounding
 HALF_COUNT = 0.5
-# Of another goal a hundred times a second: half of the time there is.
-STREAM_US = 5_000.0
 
 _MEASURE = "guidearm_tools.bench.motion_measure"
 _COUNTED = 25  # motions of each kind that joints are given
@@ -43,7 +41,7 @@ def measure_motion(peers: Peers, seed: int, moves: int, sequences: int) -> dict[
 def rows(measured: dict[str, Any]) -> list[Row]:
     """Return the promises; those beside a peer that is not there are left out."""
     optimum, again = measured["optimum"], measured["retarget"]
-    line, changed, stream = measured["line"], measured["sequences"], measured["stream"]
+    line, changed = measured["line"], measured["sequences"]
     found = [
         at_most(f"joint move {kind}: time over ruckig's", took[PEER]["our_share"], PLAN_SHARE)
         for kind, took in measured["plan"].items()
@@ -72,7 +70,6 @@ def rows(measured: dict[str, Any]) -> list[Row]:
         at_most("joint move: off its line, nrad", 1e9 * measured["off_line_rad"], OFF_LINE_NRAD),
         at_most("straight line of the guide: off it, um", line["off_um"], LINE_UM),
         at_most("straight line of the guide: turned, mdeg", 1e3 * line["off_deg"], LINE_MDEG),
-        at_most("another goal, judged and cut: time, us", stream[OURS]["median_us"], STREAM_US),
         exactly(f"{changes}: samples beyond a limit", changed["beyond"], 0),
         at_most(f"{changes}: step where they meet, urad/s^2", 1e6 * changed["step"], STEP_URAD),
         *(
