@@ -217,8 +217,8 @@ def postures(
     nargs=2,
     type=float,
     multiple=True,
-    metavar="S SHARE",
-    help="After so many s another share of the speed: 0.01 to 1, 0 stops. May be repeated.",
+    metavar="S PERCENT",
+    help="After so many s another feed: 1 to 100 % of the speed, 0 stops. May be repeated.",
 )
 @click.option(
     "--start", nargs=6, type=float, metavar="DEG...", help="Six angles to start from.  [its home]"
@@ -270,8 +270,8 @@ def joints(
     names: list[str] = []
     for t, *values in changes:
         if len(values) == 1:
-            motion = motion.at_feed(t, values[0])
-            names.append(f"feed {values[0]:g}" if values[0] else "stop")
+            motion = motion.at_feed(t, values[0] / 100.0)
+            names.append(f"feed {values[0]:g} %" if values[0] else "stop")
         else:
             motion = motion.retargeted(t, np.radians(values))
             names.append("another goal")

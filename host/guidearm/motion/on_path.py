@@ -21,7 +21,9 @@ LEAST_FEED = 0.01
 def check_feed(share: float, label: str) -> None:
     """Raise MotionError unless a feed is 0, or from the least one to 1."""
     if not (share == 0.0 or LEAST_FEED <= share <= 1.0):
-        raise MotionError(f"{label}: feed {share:g} is neither 0 nor {LEAST_FEED:g} to 1")
+        raise MotionError(
+            f"{label}: feed {100.0 * share:g} % is neither 0 nor {100.0 * LEAST_FEED:g} to 100 %"
+        )
 
 
 class Path(Protocol):

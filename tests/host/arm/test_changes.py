@@ -130,7 +130,7 @@ def test_what_cannot_be_is_refused_and_the_move_goes_on(
             with pytest.raises((LimitError, MotionError)) as caught:
                 robot.retarget(bad)
             refused.append(str(caught.value))
-        with pytest.raises(MotionError, match="feed 2 is neither 0 nor"):
+        with pytest.raises(MotionError, match="feed 200 % is neither 0 nor"):
             robot.feed(2.0)
 
     robot.enable()

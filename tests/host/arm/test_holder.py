@@ -173,7 +173,7 @@ def test_feed_from_another_shell_slows_a_move(virtual_arm: VirtualArm, goal: Arr
         slow = robot.move_joints(goal, 0.4, on_state)
     assert slow.end - slow.start > 1.5 * (full.end - full.start)
     assert "moving" in answer_on(clients[0])["joints"][0]["flags"]
-    assert answer_on(clients[1]) == {"error": "joint move: feed 7 is neither 0 nor 0.01 to 1"}
+    assert answer_on(clients[1]) == {"error": "joint move: feed 700 % is neither 0 nor 1 to 100 %"}
     assert "fast" in answer_on(clients[2])["error"]
     assert "error" in answer_on(clients[3])
 

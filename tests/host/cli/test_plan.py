@@ -97,13 +97,13 @@ def test_a_move_changed_on_its_way_is_judged_and_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "retarget.png"
-    changes = ["--feed", "1.2", "0.3", "--then", *OTHER, "--feed", "0.6", "1"]
+    changes = ["--feed", "1.2", "30", "--then", *OTHER, "--feed", "0.6", "100"]
     assert run("joints", *GOAL, *changes, "--json", "--picture", str(picture)) == 0
     told = json.loads(capsys.readouterr().out)
     assert all(row["ok"] for row in told["rows"])
     assert told["end_deg"] == pytest.approx([float(angle) for angle in OTHER[1:]])
     whats = [(round(change["at_s"], 1), change["what"]) for change in told["changes"]]
-    assert whats == [(0.5, "another goal"), (0.6, "feed 1"), (1.2, "feed 0.3")]
+    assert whats == [(0.5, "another goal"), (0.6, "feed 100 %"), (1.2, "feed 30 %")]
     assert told["duration_s"] > 2.0
     assert picture.read_bytes().startswith(PNG)
     assert run("joints", *GOAL, "--feed", "0.3", "0") == 0
@@ -118,7 +118,7 @@ def test_a_move_changed_on_its_way_is_judged_and_drawn(
         ([*GOAL, "--then", "0.3", "0", "-135", "-100", "-75", "90", "0"], "clearance is .* table"),
         ([*GOAL, "--then", "0.3", "0", "0", "999", "0", "0", "0"], "joint 3 would go to 999"),
         ([*GOAL, "--then", "-1", *OTHER[1:]], "a time is not 0 s or later"),
-        ([*GOAL, "--feed", "0.3", "2"], "feed 2 is neither 0 nor 0.01 to 1"),
+        ([*GOAL, "--feed", "0.3", "200"], "feed 200 % is neither 0 nor 1 to 100 %"),
         ([*GOAL, "--start", "0", "0", "999", "0", "0", "0"], "--start: a joint is outside"),
     ],
 )
