@@ -90,6 +90,7 @@ def _along(settings: Settings, robot: Robot, distance_m: float, speed: float) ->
     import numpy as np
 
     from guidearm.geometry import transform
+    from guidearm.motion import check_way
     from guidearm.procedure.path import APPROACH_M_S, straight
 
     T_flange_guide = guide_mount(settings, robot.arm)
@@ -98,7 +99,9 @@ def _along(settings: Settings, robot: Robot, distance_m: float, speed: float) ->
     def plan(q: Array) -> list[Changeable]:
         end = robot.arm.forward(q) @ T_flange_guide @ step
         pace = speed * APPROACH_M_S
-        return [straight(robot.arm, T_flange_guide, end, q, pace, "move guide")]
+        motion = straight(robot.arm, T_flange_guide, end, q, pace, "move guide")
+        check_way(motion, robot.arm)
+        return [motion]
 
     return plan
 

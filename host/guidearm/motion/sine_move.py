@@ -43,19 +43,38 @@ class SineMove:
 
     def sample(self, t: ArrayLike) -> tuple[Array, Array]:
         """Positions and velocities (n, 6), rad and rad/s, at times t (n,) s."""
+        swing, speed, _ = self._swing(t)
+        q = np.broadcast_to(self.centre, (*swing.shape, len(self.centre))).copy()
+        qd = np.zeros_like(q)
+        q[..., self.joint] += swing
+        qd[..., self.joint] = speed
+        return q, qd
+
+    def acceleration(self, t: ArrayLike) -> Array:
+        """Accelerations (n, 6) rad/s^2 at times t (n,) s."""
+        _, _, change = self._swing(t)
+        qdd = np.zeros((*change.shape, len(self.centre)))
+        qdd[..., self.joint] = change
+        return qdd
+
+    def _swing(self, t: ArrayLike) -> tuple[Array, Array, Array]:
+        """Angle, speed and acceleration of the joint that swings, from its centre."""
         time = np.clip(np.asarray(t, dtype=np.float64), 0.0, self.duration_s)
         omega = 2 * np.pi * self.frequency
         ramp_s = self.fade / self.frequency
         share = np.clip(np.minimum(time, self.duration_s - time) / ramp_s, 0.0, 1.0)
+        fading = share < 1.0
         rising = np.where(time < self.duration_s / 2, 1.0, -1.0)
+        pace = np.pi / 2 / ramp_s
         weight = np.sin(np.pi / 2 * share) ** 2
-        slope = np.where(share < 1.0, rising * np.pi / 2 / ramp_s * np.sin(np.pi * share), 0.0)
+        slope = np.where(fading, rising * pace * np.sin(np.pi * share), 0.0)
+        bend = np.where(fading, 2.0 * pace**2 * np.cos(np.pi * share), 0.0)
         wave, turn = np.sin(omega * time), omega * np.cos(omega * time)
-        q = np.broadcast_to(self.centre, (*time.shape, len(self.centre))).copy()
-        qd = np.zeros_like(q)
-        q[..., self.joint] += self.amplitude * weight * wave
-        qd[..., self.joint] = self.amplitude * (slope * wave + weight * turn)
-        return q, qd
+        return (
+            self.amplitude * weight * wave,
+            self.amplitude * (slope * wave + weight * turn),
+            self.amplitude * (bend * wave + 2.0 * slope * turn - weight * omega**2 * wave),
+        )
 
 
 def sine_move(

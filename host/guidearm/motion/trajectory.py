@@ -37,13 +37,17 @@ class Trajectory(Protocol):
         ...
 
 
-@runtime_checkable
-class Changeable(Trajectory, Protocol):
-    """A motion that something else can follow at any instant, without a step of acceleration."""
+class Smooth(Trajectory, Protocol):
+    """A motion whose acceleration is known."""
 
     def acceleration(self, t: ArrayLike) -> Array:
         """Accelerations (n, 6) rad/s^2 at times t (n,) s."""
         ...
+
+
+@runtime_checkable
+class Changeable(Smooth, Protocol):
+    """A motion that something else can follow at any instant, without a step of acceleration."""
 
     def at_feed(self, t: float, share: float) -> Changeable:
         """Return the rest of the motion from time t (s) on, at a share 0..1 of its speed."""

@@ -18,7 +18,7 @@ from guidearm.geometry import Array
 from guidearm.kinematics import Arm
 from guidearm.kinematics.clearance import Room
 from guidearm.motion.check import LEAST_CLEARANCE_M, TORQUE_SHARE, Finding, refuse_unless_good
-from guidearm.motion.trajectory import Changeable
+from guidearm.motion.trajectory import Smooth
 
 _FIRST_S = 0.1
 # What may be left unproven between two samples, as in `check_motion`: m, and a share of the torque.
@@ -26,7 +26,7 @@ _LEFT_M, _LEFT_TORQUE = 0.002, 0.01
 _ROUNDING = 1e-9  # m, Nm
 
 
-def check_way(motion: Changeable, arm: Arm, room: Room | None = None) -> None:
+def check_way(motion: Smooth, arm: Arm, room: Room | None = None) -> None:
     """Raise MotionError, in one line, unless the way is clear and within the joints' torque.
 
     Bounds are those of `check_motion`, for the arm itself, its own room and `room`. Who begins
@@ -109,7 +109,7 @@ def _margins(arm: Arm, room: Room | None) -> _Margins:
 
 @dataclass(frozen=True, eq=False)
 class _Way:
-    motion: Changeable
+    motion: Smooth
     arm: Arm
     room: Room | None
     margins: _Margins

@@ -17,7 +17,7 @@ from guidearm.errors import GuideArmError
 from guidearm.geometry import Array
 from guidearm.kinematics.clearance import Room
 from guidearm.kinematics.site import Site
-from guidearm.motion import Changeable, course, joint_move
+from guidearm.motion import Changeable, check_way, course, joint_move
 from guidearm.positioning import (
     Correction,
     GateLimits,
@@ -238,9 +238,13 @@ class Procedure:
         """Carry out what `plan` makes of the present posture; after a hold, plan the rest anew."""
         robot, watch = self._robot, self._watch
         while True:
-            motion = course(plan(robot.state.q_demand), robot.model, self._speed, self._room())
+            room = self._room()
+            motion = plan(robot.state.q_demand)
+            check_way(motion, robot.arm, room)
             try:
-                record = robot.execute(motion, on_state=watch)
+                record = robot.execute(
+                    course(motion, robot.model, self._speed, room), on_state=watch
+                )
             except HoldRequest as hold:
                 self._wait_for_markers(hold)
                 robot.enable()

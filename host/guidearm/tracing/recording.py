@@ -15,7 +15,8 @@ from guidearm.arm.capture import AT_ONCE, FAULT, START_OF_MOVE, CaptureLink, Cap
 from guidearm.arm.state import fault_meaning, fault_name
 from guidearm.errors import GuideArmError, InputError, JointFaultError, MotionError
 from guidearm.geometry import Array
-from guidearm.motion import Trajectory, hermite_segments, joint_move, sine_move
+from guidearm.kinematics import Arm
+from guidearm.motion import Smooth, check_way, hermite_segments, joint_move, sine_move
 from guidearm.tracing.picture import SIGNALS, Words
 from guidearm.tracing.response import SETTLED_SHARE, sine_response, step_response
 from guidearm_protocol import messages
@@ -55,7 +56,8 @@ def record_step(
 
     The set-point's speed, acceleration and jerk stay within the arm's limits, at a share `speed`
     of full pace. `say` is told what will move before it does. Raises RefusedError if not enabled,
-    LimitError before anything moves, and what moves raise.
+    LimitError, or MotionError if the arm would meet something, before anything moves, and what
+    moves raise.
     """
     check_joint(robot.numbers, joint)
     if not size or not math.isfinite(size):
@@ -65,6 +67,7 @@ def record_step(
     goal[robot.index(joint)] += size
     label = f"step of joint {joint}"
     there = joint_move(start, goal, robot.model, speed, label=label)
+    _refuse_contact(robot, there)
     _tell(say, f"will move joint {joint} by {math.degrees(size):g} deg, and back")
     traces, setup, failure = _record(robot, (joint,), there)
     if failure is not None:
@@ -107,6 +110,7 @@ def record_sine(
     check_joint(robot.numbers, joint)
     start = robot.resume().q_demand
     move = sine_move(start, robot.index(joint), amplitude, frequency, robot.model, periods)
+    _refuse_contact(robot, move)
     _tell(say, f"will swing joint {joint} by {math.degrees(amplitude):g} deg to each side")
     traces, setup, failure = _record(robot, (joint,), move)
     if failure is not None:
@@ -144,6 +148,7 @@ def record_move(robot: Robot, goal: Array, speed: float = 1.0, say: Say | None =
     """
     start = robot.resume().q_demand
     move = joint_move(start, goal, robot.model, speed, label="move joints")
+    _refuse_contact(robot, move)
     goals = " ".join(f"{angle:g}" for angle in np.degrees(goal).tolist())
     _tell(say, f"will move the joints to {goals} deg, in {move.duration_s:.1f} s")
     traces, setup, failure = _record(robot, robot.numbers, move)
@@ -236,8 +241,14 @@ def _fault(trace: JointTrace) -> int:
     return int(trace.values["fault"][_onset(trace)])
 
 
+def _refuse_contact(robot: Robot, motion: Smooth) -> None:
+    """Raise MotionError if an arm would meet itself or what it stands on; other joints may."""
+    if isinstance(robot.model, Arm):
+        check_way(motion, robot.model)
+
+
 def _record(
-    robot: Robot, joints: tuple[int, ...], motion: Trajectory
+    robot: Robot, joints: tuple[int, ...], motion: Smooth
 ) -> tuple[tuple[JointTrace, ...], CaptureSetup, GuideArmError | None]:
     """Record a motion; a fault on the way is returned with what was recorded of it."""
     segments = hermite_segments(motion)

@@ -333,6 +333,12 @@ def test_a_move_that_may_not_be(program: Program) -> None:
     assert_one_line(result, "move joints: joint 3 would go to 900.00 deg, its range is")
     result = program(*port, "move", "joints", *"12345", "nan")
     assert_one_line(result, "move joints: goal is not a posture")
+    result = program(*port, "move", "joints", "0", "-135", "-100", "-75", "90", "0")
+    assert_one_line(result, "move joints: clearance is -")
+    assert "from table" in result[2]
+    code, out, err = program(*port, "move", "guide", "--along", "200")
+    assert (code, out) == (1, "")
+    assert "move guide: clearance is " in err.splitlines()[-1]
 
 
 def test_a_virtual_arm_is_enabled_by_the_move(program: Program) -> None:

@@ -26,6 +26,9 @@ def test_it_swells_is_pure_and_fades(frequency: float, fade: int) -> None:
     step_s = t[1] - t[0]
     assert np.allclose(np.gradient(q[:, 1], step_s)[1:-1], qd[1:-1, 1], atol=2e-4)
     acceleration = np.gradient(qd[:, 1], step_s)
+    told = move.acceleration(t)
+    assert np.allclose(told[1:-1, 1], acceleration[1:-1], atol=1e-3)
+    assert not np.any(np.delete(told, 1, 1))
     assert np.max(np.abs(np.diff(acceleration))) < np.radians(2000) * step_s * 1.1
     begin, end = move.steady_s
     steady = (t > begin) & (t < end)

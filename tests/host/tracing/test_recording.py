@@ -14,7 +14,7 @@ from guidearm.connection import robot_on
 from guidearm.errors import InputError, JointFaultError, LimitError, MotionError, RefusedError
 from guidearm.kinematics import load_arm
 from guidearm.tracing.files import new_stem
-from guidearm.tracing.recording import Recording, record_sine, record_step
+from guidearm.tracing.recording import Recording, record_move, record_sine, record_step
 from guidearm.tracing.saving import origin, save
 from guidearm_hil.rig import VirtualArm
 from guidearm_protocol import messages
@@ -123,10 +123,14 @@ def test_refusals_leave_the_arm_alone() -> None:
         with pytest.raises(RefusedError, match="not enabled"):
             record_step(robot, 2, 0.01, say=said.append)
         robot.enable()
+        in_the_table = arm.arm.home + np.radians([0.0, -40.0, 0.0, 0.0, 0.0, 0.0])
         for error, action in (
             (InputError, lambda: record_step(robot, 7, 0.01, say=said.append)),
             (InputError, lambda: record_step(robot, 2, 0.0, say=said.append)),
             (LimitError, lambda: record_step(robot, 2, 9.0, say=said.append)),
+            (MotionError, lambda: record_step(robot, 2, -0.7, say=said.append)),
+            (MotionError, lambda: record_sine(robot, 2, 0.6, 0.05, say=said.append)),
+            (MotionError, lambda: record_move(robot, in_the_table, say=said.append)),
             (LimitError, lambda: record_sine(robot, 2, 0.01, 20.0, say=said.append)),
             (MotionError, lambda: record_sine(robot, 2, -0.01, 2.0, say=said.append)),
         ):
