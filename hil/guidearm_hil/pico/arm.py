@@ -38,7 +38,6 @@ PARAMETERS_AT = 0xA0000 - 3 * 4096  # below MicroPython's file system, where rp2
 CLOCK_PPM = 100  # joint clocks are off by up to this
 _GRAVITY_STEP_NS = 5_000_000
 _SUB_COUNTS = 1024  # of a motor count, in which the plant tells positions
-_LOAD_WORD = 23  # of virtual_board/plant.py
 _STREAM = 21  # of the seed
 _HELD = {pins.UP: 1, pins.DOWN: 0}
 
@@ -157,6 +156,7 @@ class PicoArm:
         self._q = np.array(model.home if q is None else q, dtype=np.float64)
         self._gravity = Gravity(model)
         self._gravity_due_ns = _GRAVITY_STEP_NS
+        self._loads: list[int] | None = None  # that the joints are yet to get
         self._emulator = Emulator("server.mjs", image or firmware(baud))
         try:
             self._emulator.ask(**self._set_up(seed))
@@ -246,7 +246,10 @@ class PicoArm:
     def _advance(self, until_ns: int, until_heard: bool) -> None:
         while self.now_ns < until_ns and not (until_heard and self._heard):
             until = min(until_ns, self._gravity_due_ns)
-            answer = self._emulator.ask(op="advance", until=until, untilHeard=until_heard)
+            answer = self._emulator.ask(
+                op="advance", until=until, untilHeard=until_heard, loads=self._loads
+            )
+            self._loads = None
             self.now_ns = round(answer["now"])
             for sender, value, start, end, whole in answer["sent"]:
                 byte = SentByte(sender, value, round(start), round(end), bool(whole))
@@ -255,15 +258,13 @@ class PicoArm:
                     self._heard.append(byte)
             self.edges += [PinEdge(joint, int(on), round(at)) for joint, on, at in answer["edges"]]
             if self.now_ns >= self._gravity_due_ns:
-                self._load()
+                self._load(answer["links"])
 
-    def _load(self) -> None:
-        """Have gravity act on the joints as they stand now."""
+    def _load(self, links: list[int]) -> None:
+        """Have gravity act from now on on the links as they stand, in the plants' units."""
         self._gravity_due_ns = self.now_ns + _GRAVITY_STEP_NS
-        for joint, truth in enumerate(self._truth()):
-            self._q[joint] = truth.link_rad
-        for joint, load in enumerate(self._gravity(self._q)[: self.joints]):
-            self._emulator.ask(op="words", joint=joint, words=[[_LOAD_WORD, round(load * 1e3)]])
+        self._q[: self.joints] = [link / _SUB_COUNTS * RAD_PER_COUNT for link in links]
+        self._loads = [round(load * 1e3) for load in self._gravity(self._q)[: self.joints]]
 
     # ---- what is not the host's
 

@@ -196,6 +196,7 @@ export class Pio extends BasePeripheral {
       if (value & (0x10 << index)) machine.restart();
       machine.enable(((value >> index) & 1) === 1, this.time.now);
     }
+    this.time.enabled = this.time.machines.filter((machine) => machine.enabled);
   }
 }
 
@@ -224,6 +225,7 @@ export class PioTime {
     this.pads = null;
     this.pios = [];
     this.machines = [];
+    this.enabled = []; // of them
     this.edges = []; // {cycles, pad, level}, in order
     this.running = false;
     this.current = 0;
@@ -297,7 +299,7 @@ export class PioTime {
 
   #next() {
     let next = null;
-    for (const machine of this.machines) {
+    for (const machine of this.enabled) {
       if (machine.isAwake && (next === null || machine.due < next.due)) next = machine;
     }
     return next;

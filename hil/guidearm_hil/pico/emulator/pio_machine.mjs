@@ -4,7 +4,9 @@
 // one falls, on by its cycles. A machine that stalls is asleep until something that it could wait for
 // changes. So is one that runs in circles: back at an instruction with all registers as they were,
 // nothing put out in between, it will do the same until its inputs change. A machine that samples an
-// encoder at rest costs nothing that way.
+// encoder at rest costs nothing that way. One that counts down on the spot does so in a single step.
+
+const COUNTERS = { 0x40: 'x', 0x80: 'y' }; // by the condition of a JMP that counts down
 
 export class StateMachine {
   constructor(pio, index) {
@@ -24,6 +26,9 @@ export class StateMachine {
     this.left = 0; // cycles from being disabled to `due`
     this.stalled = false;
     this.circle = 0; // cycles of a round, of a machine that runs in circles
+    this.ahead = 0; // rounds that it has counted down and whose time has not come
+    this.aheadCycles = 0; // that each of them takes
+    this.aheadCounter = 'x';
     this.seenPc = -1; // as a round began
     this.restart();
     this.#configure();
@@ -41,6 +46,7 @@ export class StateMachine {
 
   /** Go on, or stop, at `now`. */
   enable(on, now) {
+    this.#takeBack(now);
     if (on && !this.enabled) this.due = now + Math.max(1, this.left);
     else if (!on && this.enabled) this.left = this.due - now;
     this.enabled = on;
@@ -86,6 +92,7 @@ export class StateMachine {
   }
 
   write(register, value) {
+    this.#takeBack(this.pio.time.now);
     switch (register) {
       case 0: this.clkdiv = value; break;
       case 1: this.execctrl = value; break;
@@ -147,9 +154,35 @@ export class StateMachine {
     const op = this.forced >= 0 ? this.forced : this.pio.memory[this.pc];
     const from = this.pc;
     this.#side(op);
+    this.ahead = 0;
     if (!this.#attempt(op)) return;
-    this.due += this.period * (1 + ((op >> 8) & ((1 << this.delayBits) - 1)));
-    if (this.pc <= from) this.#look();
+    const cycles = this.period * (1 + ((op >> 8) & ((1 << this.delayBits) - 1)));
+    this.due += cycles;
+    if (this.pc === from && COUNTERS[op & 0xe0] !== undefined && op >> 13 === 0) {
+      this.#countDown(COUNTERS[op & 0xe0], cycles);
+    } else if (this.pc <= from) {
+      this.#look();
+    }
+  }
+
+  /** It has jumped to where it was, and will until a counter is 0: have it be so. */
+  #countDown(counter, cycles) {
+    this.ahead = this[counter] >>> 0;
+    this.aheadCycles = cycles;
+    this.aheadCounter = counter;
+    this[counter] = 0;
+    this.due += this.ahead * cycles;
+    this.seenPc = -1;
+  }
+
+  /** Let it have counted down no further than until `now`. */
+  #takeBack(now) {
+    if (this.ahead === 0) return;
+    const early = Math.ceil((this.due - now) / this.aheadCycles) - 1;
+    const back = Math.min(this.ahead, Math.max(0, early));
+    this[this.aheadCounter] = back;
+    this.due -= back * this.aheadCycles;
+    this.ahead = 0;
   }
 
   /** Execute an instruction unless it stalls; return whether it is done. */

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import { Arm } from './arm.mjs';
 import { FLASH_BYTES } from './flash.mjs';
+import { WORD } from './plant.mjs';
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -44,14 +45,21 @@ function makeArm(setup, rom, firmware) {
 }
 
 const operations = {
-  /** Advance to `until`, with `untilHeard` no further than the end of what the host hears. */
-  advance(arm, { until, untilHeard }) {
+  /**
+   * Advance to `until`, with `untilHeard` no further than the end of what the host hears, under
+   * `loads` of the joints if they have changed; tell where the links are.
+   */
+  advance(arm, { until, untilHeard, loads }) {
+    loads?.forEach((load, index) => {
+      arm.joints[index].plant.words[WORD.LOAD] = load;
+    });
     arm.advance(until, untilHeard);
     const sent = arm.bus.done.map((f) => [f.sender, f.value, f.start, f.end, f.whole ? 1 : 0]);
     const { edges } = arm.bus;
     arm.bus.done = [];
     arm.bus.edges = [];
-    return { sent, edges };
+    const links = arm.joints.map(({ plant }) => plant.words[WORD.LINK_POSITION]);
+    return { sent, edges, links };
   },
 
   /** Put the host's bytes on the wire at `at`, or behind what it is sending; tell their end. */
