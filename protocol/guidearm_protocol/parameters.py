@@ -13,17 +13,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TABLE_VERSION = 1
+TABLE_VERSION = 2
 
 READ_WRITE = 0
 NEEDS_DISABLE = 1
 READ_ONLY = 2
 ACCESS = ("read-write", "needs disable", "read-only")
 
+CORRECTIONS = 32  # places on the output encoder's turn
+OUTPUT_STEPS = 1 << 14  # of that turn
+
+
 # (id, name, unit, lowest, highest, default, access). The first SERVO_PARAMETERS stand in the order
 # of the servo's parameter words. The servo takes each gain as one word at every tick, so gains can
 # change under way; the rest only while no torque is on.
-PARAMETERS = (
+_OF_THE_SERVO = (
     (1, "counts_per_turn", "motor count per output turn", 1024, 1 << 19, 409600, NEEDS_DISABLE),
     (2, "kp", "Q16 per tick: speed asked per position error", 1, 4095, 1638, READ_WRITE),
     (3, "kv", "Q8 duty per count/tick: duty per speed error", 1, 4095, 628, READ_WRITE),
@@ -51,13 +55,23 @@ PARAMETERS = (
     (29, "home_speed", "motor count/tick, Q16", -(1 << 21), 1 << 21, -745472, NEEDS_DISABLE),
     (30, "home_duty", "duty on the way to the stop", 1, 32767, 7645, NEEDS_DISABLE),
     (31, "home_position", "motor count", -(1 << 21), 1 << 21, 0, NEEDS_DISABLE),
+)
+# to add to the output encoder's reading where it reads so much, linear between two of them
+_CORRECTIONS = tuple(
+    [
+        (32 + place, "correction_" + str(512 * place), "turn/2^14", -512, 512, 0, NEEDS_DISABLE)
+        for place in range(CORRECTIONS)
+    ]
+)
+_OTHERS = (
     (17, "lower_limit", "turn/2^24", -(1 << 26), 1 << 26, -(1 << 24), NEEDS_DISABLE),
     (18, "upper_limit", "turn/2^24", -(1 << 26), 1 << 26, 1 << 24, NEEDS_DISABLE),
     # by default the last address, so that a joint that lost its own speaks in no other's place
     (19, "address", "1..12", 1, 12, 12, READ_ONLY),
     (20, "arm_id", "0..65535", 0, 65535, 0, READ_ONLY),
 )
-SERVO_PARAMETERS = 27
+PARAMETERS = _OF_THE_SERVO + _CORRECTIONS + _OTHERS
+SERVO_PARAMETERS = len(_OF_THE_SERVO) + CORRECTIONS
 
 IDS = tuple([entry[0] for entry in PARAMETERS])
 NAMES = tuple([entry[1] for entry in PARAMETERS])
@@ -73,6 +87,7 @@ LOWER_LIMIT = NAMES.index("lower_limit")
 UPPER_LIMIT = NAMES.index("upper_limit")
 ADDRESS = NAMES.index("address")
 ARM_ID = NAMES.index("arm_id")
+CORRECTION = NAMES.index("correction_0")  # the first
 RANGES = (
     (NAMES.index("lower_trip"), NAMES.index("upper_trip")),
     (NAMES.index("supply_low"), NAMES.index("supply_high")),
@@ -86,6 +101,11 @@ def in_bounds(index: int, value: int) -> bool:
     if index == COUNTS_PER_TURN and value % COUNTS_STEP:
         return False
     return LOWEST[index] <= value <= HIGHEST[index]
+
+
+def is_correction(index: int) -> bool:
+    """Tell whether a parameter, by its index, is one of the output encoder's corrections."""
+    return CORRECTION <= index < CORRECTION + CORRECTIONS
 
 
 def empty_range(values: "Sequence[int]") -> int:

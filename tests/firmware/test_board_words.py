@@ -83,9 +83,10 @@ def test_state_words_are_numbered_without_gap() -> None:
     servo = constants(SERVO)
     names = list(servo)
     word = 0
+    blocks = {"ARGUMENT": 4, "P": 0, "P_CORRECTION": servo["CORRECTIONS"]}
     for name in names[names.index("NOW") : names.index("STATE_WORDS") + 1]:
         assert servo[name] == word, name
-        word += 4 if name == "ARGUMENT" else 1
+        word += blocks.get(name, 1)
 
 
 def test_states_and_faults_are_those_of_the_message_table() -> None:
@@ -116,18 +117,19 @@ def test_the_supervisor_has_the_servos_words_and_the_tables_reactions() -> None:
     for cause in causes_of(SUPERVISOR):
         own.pop(f"CAUSE_{cause}")
     at_once = [fault[0] for fault in wire.FAULTS if fault[3] == wire.TORQUE_OFF]
-    assert own.pop("TORQUE_OFF") == sum(1 << code for code in at_once)
+    assert servo["TORQUE_OFF"] == sum(1 << code for code in at_once)
     shared = {name: number for name, number in own.items() if name in servo}
     assert shared == {name: servo[name] for name in shared}
-    alone = {"BRAKE_TEST_TICKS", "BRAKE_TEST_COUNTS", "SAME_PLACE", "LEAP", "OUTPUT_COUNTS"}
-    alone |= {"TO_BE_EXPLAINED"}
+    alone = {"BRAKE_TEST_TICKS", "BRAKE_TEST_COUNTS", "SAME_PLACE", "STOPPABLE"}
     assert own.keys() - servo.keys() == alone
 
 
 def test_parameters_stand_in_the_order_of_their_table_ring_and_capture_behind() -> None:
     servo = constants(SERVO)
-    first = servo["P_COUNTS_PER_TURN"]
-    assert servo["STATE_WORDS"] - first == parameters.SERVO_PARAMETERS
+    first = servo["P"]
+    assert servo["CORRECTION_CLOSED"] - first == parameters.SERVO_PARAMETERS
+    assert servo["CORRECTIONS"] == parameters.CORRECTIONS
+    assert servo["CORRECTIONS"] * 512 == parameters.OUTPUT_STEPS
     assert servo["STATE_WORDS"] == servo["SLOTS"]
     assert servo["CAPTURE"] == servo["SLOTS"] + 8 * servo["RING_SLOTS"]
     assert servo["SAMPLES"] == servo["CAPTURE"] + servo["C_CHOSEN"] + servo["MOST_COLUMNS"]
@@ -138,6 +140,7 @@ def test_parameters_stand_in_the_order_of_their_table_ring_and_capture_behind() 
         "P_DISAGREE": "encoders_disagree",
         "P_LOWER": "lower_trip",
         "P_UPPER": "upper_trip",
+        "P_CORRECTION": "correction_0",
     }
     for name, word in servo.items():
         if name.startswith("P_"):

@@ -59,7 +59,8 @@ def test_torque_and_test_come_before_the_brake_opens() -> None:
     on = trace.first("BRIDGE", 1)
     opening = trace.first("BRAKE", 1)
     assert set(trace["MODE"][on:opening]) == {TEST}
-    assert opening - on == 2 * 15 - 1
+    # a step of the sequence may wait for a tick that has no dear slice to look at
+    assert 2 * 15 - 1 <= opening - on <= 2 * (15 + 4)
     # both directions, and the motor turns by less than what tells a bad brake
     assert np.ptp(trace["POSITION"][on:opening]) <= 2
     assert trace["STATE"][trace.first("BRAKE_OPEN", 1)] == wire.SWITCHED_ON

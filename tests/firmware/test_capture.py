@@ -31,7 +31,7 @@ AT_ONCE, RISING, FALLING, BECOMING = range(4)
 RUN = wire.MODES.index("run")
 NAMES = [signal[0] for signal in wire.CAPTURE_SIGNALS]
 # words of the servo by name of the signal, where they are named otherwise
-WORD_OF = {"following_error": "ERROR", "segment": "TAIL", "time": "NOW"}
+WORD_OF = {"following_error": "ERROR", "segment": "TAIL", "time": "NOW", "output": "CORRECTED"}
 
 
 @dataclass
@@ -59,6 +59,7 @@ def signals(words: list[int], number: int) -> list[int]:
     made = [number * (word + 1) - 1000 * (word % 3) for word in words]
     apart = made[NAMES.index("set_point")] - 256 * made[NAMES.index("position")]
     made[NAMES.index("following_error")] = apart
+    made[NAMES.index("output")] &= 16383  # corrected by nothing
     for name in ("set_acceleration", "duty", "mode"):
         made[NAMES.index(name)] = 0
     return made
@@ -317,11 +318,12 @@ def test_set_ups_out_of_bounds_are_refused_and_change_nothing(change: dict[str, 
 SERVO, CAPTURE = "joint/servo.py", "joint/capture.py"
 BUGS = (
     (SERVO, "if following == h[C_END]:", "if place == h[C_END]:"),
-    (SERVO, "h[C_COUNTDOWN] = h[C_DIVIDER]", "h[C_COUNTDOWN] = h[C_DIVIDER] + 1"),
-    (SERVO, "(beyond - h[C_LEVEL])", "((beyond & 0x7FFF) - h[C_LEVEL])"),
-    (SERVO, "there = h[C_SAMPLES] - h[C_ROOM] - 1", "there = h[C_SAMPLES] - h[C_ROOM]"),
+    (SERVO, "s[CAPTURING] = h[C_DIVIDER]", "s[CAPTURING] = h[C_DIVIDER] + 1"),
+    (SERVO, "- h[C_LEVEL])", "- (h[C_LEVEL] & 0x7FFF))"),
+    (SERVO, "h[C_ROUND] = 1", "h[C_ROUND] = 0"),
     (SERVO, "elif h[C_BELOW]:", "else:"),
-    (SERVO, "beyond = 0 - beyond", "pass"),
+    (CAPTURE, "-1 if kind == wire.CAPTURE_BECOMING else _SIGN", "_SIGN"),
+    (CAPTURE, "return min(self._taken() - since, wanted)", "return wanted"),
     (SERVO, "to[2] = ptr32(chosen[2]", "to[2] = ptr32(chosen[1]"),
     (CAPTURE, "if place == size:", "if place == size + 1:"),
     (CAPTURE, "below = value > level", "below = value < level"),

@@ -179,6 +179,7 @@ def test_without_parameters_a_joint_says_so_and_cannot_be_enabled() -> None:
     talk.ask(wire.RESET_FAULT)
     talk.ask(COMMIT)
     talk.ask(STORE)
+    talk.run(1)  # the second, which latches what the first had to tell
     told, store, trace = talk.play(damaged=True)
     assert told == [*[refused(wire.REASON_PARAMETERS)] * 3, DONE]
     assert (store["valid"], store["copies"], store["unsaved"]) == (0, 0, len(NAMES))

@@ -89,8 +89,8 @@ def keeps_a_stop_while_the_brake_opens() -> None:
 
 
 def refuses_late_starts() -> None:
-    late: list[test_servo.Step] = [["set_clock", 0, 0, 0], ["run", 1], ["start", 1]]
-    test_servo.test_what_does_not_start([["queue", "SEGMENTS"], ["run", 40], *late])
+    clock: list[test_servo.Step] = [["set_clock", 0, 0, 0], ["run", 1]]
+    test_servo.test_what_does_not_start([*clock, ["queue", "SEGMENTS"], ["run", 40], ["start", 1]])
 
 
 def tests_the_brake() -> None:
@@ -132,8 +132,8 @@ IDENTITY = "joint/identity.py"
 READDRESSED = """storing blocks the servo.
         \"\"\"
         if self.state[servo.MODE] != servo.OFF:"""
-CLOSING = """                    s[TIMER] = s[P_BRAKE_TICKS]
-                    s[BRAKE] = 0
+CLOSING = """                s[TIMER] = p[P_BRAKE_TICKS - P]
+                s[BRAKE] = 0
 """
 BUGS = (
     Bug(
@@ -166,28 +166,28 @@ BUGS = (
     Bug(
         "start a tick early",
         SERVO,
-        "(now - s[SEGMENT_START])",
-        "(now - s[SEGMENT_START] + 1000)",
+        "elapsed = (now - s[SEGMENT_START])",
+        "elapsed = (now - s[SEGMENT_START] + 1000)",
         starts,
     ),
     Bug(
         "start a tick late",
         SERVO,
-        "(now - s[SEGMENT_START])",
-        "(now - s[SEGMENT_START] - 1000)",
+        "elapsed = (now - s[SEGMENT_START])",
+        "elapsed = (now - s[SEGMENT_START] - 1000)",
         starts,
     ),
     Bug(
         "segments 1 us long",
         SERVO,
-        "s[SEGMENT_START] = (now - elapsed)",
-        "s[SEGMENT_START] = (now - elapsed + 1)",
+        "s[SEGMENT_START] = s[SEGMENT_START] + s[SEGMENT_US]",
+        "s[SEGMENT_START] = s[SEGMENT_START] + s[SEGMENT_US] + 1",
         keeps_time,
     ),
-    Bug("drift forgotten", SUPERVISOR, "= s[_ARGUMENT + 3]", "= 0", keeps_time),
+    Bug("drift forgotten", DRIVE, "= segments.lag(drift)", "= 0", keeps_time),
     Bug("drift squared forgotten", SEGMENTS, "drift * drift", "drift * 0", converts_instants),
     Bug("instants cut off", SEGMENTS, "((since & 0x7FFF) * shorter >> 15)", "0", converts_instants),
-    Bug("lag cut off", SERVO, "s[SEGMENT_REST] = rest & 0xFFFFFFF", "rest += 0", keeps_time),
+    Bug("lag cut off", SEGMENTS, "q[REST] = rest & 0xFFFFFFF", "rest += 0", keeps_time),
     Bug("tangent sign", SEGMENTS, "from_tangent - tangent", "from_tangent + tangent", interpolates),
     Bug("u coarse", SERVO, "+ 0x4000) >> 15)", "+ 0x4000) >> 17) << 2", interpolates),
     Bug("time unit", SEGMENTS, "duration * 4295", "duration * 4294", interpolates),
@@ -195,7 +195,7 @@ BUGS = (
         "no jerk limit",
         SERVO,
         "            d += jerk\n",
-        "            d = s[P_DECELERATION]\n",
+        "            d = p[P_DECELERATION - P]\n",
         stops,
     ),
     Bug(
@@ -207,9 +207,9 @@ BUGS = (
     ),
     Bug(
         "stop line unseen",
-        SUPERVISOR,
-        "inputs & _INPUT_STOP_LINE",
-        "inputs & 256",
+        SERVO,
+        "elif not (found | s[PULL_LINE]):",
+        "elif found > 63:",
         notices_the_stop_line,
     ),
     Bug(
@@ -265,7 +265,7 @@ BUGS = (
         "torque off before the brake",
         SERVO,
         CLOSING,
-        CLOSING.replace("s[P_BRAKE_TICKS]", "s[P_BRAKE_FEEDBACK] = 0"),
+        CLOSING.replace("p[P_BRAKE_TICKS - P]", "0"),
         keeps_torque_until_the_brake_has_closed,
     ),
     Bug(
@@ -284,14 +284,14 @@ BUGS = (
     ),
     Bug(
         "button ignored at rest",
-        SUPERVISOR,
-        "if mode != _OFF or s[_AUTHORISED] != 0:",
-        "if mode != _OFF:",
+        SERVO,
+        "and s[MODE] | s[AUTHORISED]:",
+        "and s[MODE]:",
         obeys_the_button_at_rest,
     ),
     Bug(
         "ramp without encoder",
-        SUPERVISOR,
+        SERVO,
         "_TORQUE_OFF = const(0x10EC0)",
         "_TORQUE_OFF = const(0x106C0)",
         cuts_torque_for_a_lost_encoder,
@@ -299,8 +299,8 @@ BUGS = (
     Bug(
         "stop keeps authorisation",
         SUPERVISOR,
-        "        s[_STOP_REQUEST] = 0\n        s[_AUTHORISED] = 0\n",
-        "        s[_STOP_REQUEST] = 0\n",
+        "            s[_AUTHORISED] = 0\n            s[_SEEKING] = 0\n",
+        "            s[_SEEKING] = 0\n",
         test_servo.test_silence_at_rest_closes_the_brake_and_leaves_the_joint_authorised,
     ),
     Bug(
@@ -312,9 +312,9 @@ BUGS = (
     ),
     Bug(
         "brake overtakes stop",
-        SUPERVISOR,
-        "(mode != _RAMP or sequence == _APPLYING)",
-        "sequence != 0",
+        SERVO,
+        "if s[SEQUENCE] != APPLYING:\n",
+        "if not s[SEQUENCE]:\n",
         keeps_a_stop_while_the_brake_opens,
     ),
     Bug(

@@ -12,7 +12,7 @@ from joint_bench import run
 from guidearm_protocol import messages as wire
 
 TURN = wire.ANGLE_UNITS_PER_TURN
-QUEUED, FULL, TOO_FAST = 1, 0, -1
+QUEUED, FULL, TOO_FAST, OUTSIDE = 1, 0, -1, -2
 FASTEST = 1 << 17  # the highest over-speed limit, Q8 counts a tick
 GEARS = (1024, 40_960, 409_600, 413_696, 1 << 19)  # counts a turn
 
@@ -38,7 +38,7 @@ def random_chain(rng: random.Random, gear: int, limit: int) -> tuple[int, list[S
     start = rng.randrange(-(1 << 29), 1 << 29) * gear // (1 << 19)
     position, chain = Fraction(start * TURN, 256 * gear), list[Segment]()
     for _ in range(rng.randint(1, 4)):
-        duration = rng.choice((1000, 20_000, rng.randint(1000, 20_000)))
+        duration = rng.choice((2000, 20_000, rng.randint(2000, 20_000)))
         step = rng.uniform(-1, 1) * fastest * duration / 1e6
         share = rng.choice((0.0, 1.0, 1.0, 0.01))
         velocity = round(rng.choice((-1, 1)) * share * fastest * 0.999)
@@ -102,7 +102,8 @@ def test_segments_that_ask_for_more_than_the_speed_limit_are_not_taken() -> None
         ((0, fastest * 99 // 100, 10_000), QUEUED),
         ((0, fastest * 101 // 100, 10_000), TOO_FAST),
         ((0, -fastest * 101 // 100, 10_000), TOO_FAST),
-        ((1 << 26, 0, 1000), TOO_FAST),
+        ((1 << 26, 0, 2000), TOO_FAST),
+        ((0, 0, 1999), OUTSIDE),
     ]
     chains = [[0, 409_600, limit, [segment], 0] for segment, _ in cases]
     told = tell(chains=chains)["set_points"]

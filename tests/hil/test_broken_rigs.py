@@ -39,8 +39,8 @@ BUGS = (
     Bug("firmware", "VERSION = (0, 1, 0)", "VERSION = (0, 9, 0)", "firmware 0.9.0"),
     Bug(
         "enable-disable",
-        "s[_STOP_REQUEST] = 0\n        s[_AUTHORISED] = 0",
-        "s[_STOP_REQUEST] = 0",
+        "            s[_AUTHORISED] = 0\n            s[_SEEKING] = 0\n",
+        "            s[_SEEKING] = 0\n",
         "still authorised",
     ),
     Bug(
@@ -67,7 +67,7 @@ BUGS = (
     wrong_cause("encoders-disagree", "ENCODERS_DISAGREE", 7, 12, "encoders disagree"),
     wrong_cause("limit-switch", "HARD_LIMIT", 17, 5, "hard limit"),
     wrong_cause("emergency-stop", "EMERGENCY_STOP", 8, 4, "joints with the fault"),
-    Bug("stop-line", "s[_PULL_LINE] = 1", "s[_PULL_LINE] = 0", "joints that followed"),
+    Bug("stop-line", "s[PULL_LINE] = 1", "s[PULL_LINE] = 0", "joints that followed"),
     # without attention to it the line is looked at in every eighth tick only
     Bug("stop-line", "_ATTENTION = const(127)", "_ATTENTION = const(126)", "after the cause"),
     Bug(

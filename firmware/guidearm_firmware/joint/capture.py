@@ -12,6 +12,7 @@ from micropython import const
 from guidearm_protocol import messages as wire
 from joint import servo
 
+_SIGN = -0x80000000  # of a word
 _CHUNK_WORDS = const(60)  # the compiler folds constants of its own file only
 
 # the word of each of CAPTURE_SIGNALS
@@ -25,7 +26,7 @@ WORDS = (
     servo.CURRENT,
     servo.DUTY,
     servo.INTEGRAL,
-    servo.OUTPUT,
+    servo.CORRECTED,
     servo.MODE,
     servo.STATE,
     servo.FAULT,
@@ -107,19 +108,20 @@ class Capture:
             if signals >> signal & 1:
                 h[column] = 4 * WORDS[signal]
                 column += 1
-        h[servo.C_PHASE] = wire.CAPTURE_WAITING if columns else wire.CAPTURE_OFF
         h[servo.C_COLUMNS] = columns
+        h[servo.C_SIXES] = columns // 6
+        h[servo.C_REST] = columns % 6
         h[servo.C_ROW] = 4 * columns
         h[servo.C_DIVIDER] = divider
-        h[servo.C_COUNTDOWN] = 1
 
     def _make_room(self, columns: int, samples: int, before: int) -> None:
         h = self._header
         begin = 4 * servo.SAMPLES
+        h[servo.C_BEGIN] = begin
         h[servo.C_NEXT] = begin
+        h[servo.C_ROUND] = 0
         h[servo.C_END] = begin + 4 * columns * samples
         h[servo.C_SAMPLES] = samples
-        h[servo.C_ROOM] = samples
         h[servo.C_BEFORE] = before
         h[servo.C_AFTER] = samples - before
 
@@ -142,13 +144,34 @@ class Capture:
         h[servo.C_WATCHED] = 4 * word
         h[servo.C_SENSE] = sense
         h[servo.C_LEVEL] = level * sense
-        h[servo.C_EXACT] = kind == wire.CAPTURE_BECOMING
+        h[servo.C_MASK] = -1 if kind == wire.CAPTURE_BECOMING else _SIGN
         h[servo.C_BELOW] = below
         h[servo.C_TRIGGER_TIME] = 0
         h[servo.C_LAST_TIME] = 0
 
+    def _phase(self) -> int:
+        h = self._header
+        if not h[servo.C_COLUMNS]:
+            return wire.CAPTURE_OFF
+        if not self._state[servo.CAPTURING]:
+            return wire.CAPTURE_COMPLETE
+        return wire.CAPTURE_WAITING if h[servo.C_WAITS] else wire.CAPTURE_TRIGGERED
+
     def _taken(self) -> int:
-        return self._header[servo.C_SAMPLES] - self._header[servo.C_ROOM]
+        h = self._header
+        if h[servo.C_ROUND]:
+            return h[servo.C_SAMPLES]
+        columns = h[servo.C_COLUMNS]
+        return (h[servo.C_NEXT] - h[servo.C_BEGIN]) // (4 * columns) if columns else 0
+
+    def _before(self) -> int:
+        """Return the samples before the trigger's: one that came early has less than asked."""
+        h = self._header
+        wanted = h[servo.C_BEFORE]
+        if h[servo.C_WAITS]:
+            return wanted
+        since = h[servo.C_SAMPLES] - wanted - h[servo.C_AFTER]
+        return min(self._taken() - since, wanted)
 
     def report(self, values: "array[int]") -> None:
         """Put the fields of CAPTURE_STATE into values, all of one tick."""
@@ -156,10 +179,10 @@ class Capture:
         h = self._header
         while True:
             ticks = s[servo.TICKS]
-            values[0] = h[servo.C_PHASE]
+            values[0] = self._phase()
             values[1] = self.number
             values[2] = self._taken()
-            values[3] = h[servo.C_BEFORE]
+            values[3] = self._before()
             values[4] = h[servo.C_TRIGGER_TIME]
             values[5] = h[servo.C_LAST_TIME]
             if ticks == s[servo.TICKS]:  # else a sample came between two of them
@@ -173,7 +196,7 @@ class Capture:
         h = self._header
         columns = h[servo.C_COLUMNS]
         words = self._taken() * columns
-        if h[servo.C_PHASE] != wire.CAPTURE_COMPLETE or first >= words:
+        if self._phase() != wire.CAPTURE_COMPLETE or first >= words:
             return -1
         reply[at] = self.number & 0xFF
         reply[at + 1] = self.number >> 8

@@ -28,7 +28,7 @@ _POSITION = const(5)
 _VELOCITY = const(6)
 _DURATION = const(7)
 _NOW = const(0)  # words of the servo
-_OUTPUT = const(2)
+_CORRECTED = const(55)
 _INPUTS = const(3)
 _CURRENT = const(4)
 _BRAKE = const(9)
@@ -44,7 +44,7 @@ _HOMED = const(40)
 _CLOCK_SET = const(41)
 _TICKS = const(16)
 _FAULT = const(42)
-_P_COUNTS_PER_TURN = const(74)
+_P_COUNTS_PER_TURN = const(73)
 _INPUT_STOP_LINE = const(1)
 _ARMED = const(2)
 _RUN = const(3)
@@ -53,15 +53,16 @@ _RING_SLOTS = const(64)
 if (
     _RECEIVED, _ADDRESS, _BASE, _LENGTH, _REPLY_AT,
     _NEWEST, _REFUSED, _NUMBER, _POSITION, _VELOCITY, _DURATION,
-    _NOW, _OUTPUT, _INPUTS, _CURRENT, _BRAKE, _PULL_LINE, _HEAD, _TAIL, _STATE, _MODE, _COUNTS,
+    _NOW, _CORRECTED, _INPUTS, _CURRENT, _BRAKE, _PULL_LINE, _HEAD, _TAIL, _STATE, _MODE, _COUNTS,
     _ERROR, _AUTHORISED, _HOMED, _CLOCK_SET, _TICKS, _FAULT, _P_COUNTS_PER_TURN,
     _INPUT_STOP_LINE, _ARMED, _RUN, _SEEK, _RING_SLOTS,
 ) != (
     frame.RECEIVED, frame.ADDRESS, frame.BASE, frame.LENGTH, link.REPLY_AT,
     segments.NEWEST, segments.REFUSED, segments.NUMBER, segments.POSITION, segments.VELOCITY,
     segments.DURATION,
-    servo.NOW, servo.OUTPUT, servo.INPUTS, servo.CURRENT, servo.BRAKE, servo.PULL_LINE, servo.HEAD,
-    servo.TAIL, servo.STATE, servo.MODE, servo.POSITION, servo.ERROR, servo.AUTHORISED, servo.HOMED,
+    servo.NOW, servo.CORRECTED, servo.INPUTS, servo.CURRENT, servo.BRAKE, servo.PULL_LINE,
+    servo.HEAD, servo.TAIL, servo.STATE, servo.MODE, servo.POSITION, servo.ERROR,
+    servo.AUTHORISED, servo.HOMED,
     servo.CLOCK_SET, servo.TICKS, servo.FAULT, servo.P_COUNTS_PER_TURN,
     servo.INPUT_STOP_LINE, servo.ARMED, servo.RUN, servo.SEEK, servo.RING_SLOTS,
 ):  # fmt: skip
@@ -161,7 +162,7 @@ def cycle(
         now = s[_NOW]
         position = (s[_COUNTS] ^ m) - m
         error = (s[_ERROR] ^ m) - m
-        output = s[_OUTPUT]
+        output = s[_CORRECTED]
         current = (s[_CURRENT] ^ m) - m
         drive = s[_STATE]
         mode = s[_MODE]

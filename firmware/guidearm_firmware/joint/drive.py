@@ -27,12 +27,13 @@ class Drive:
         # without a stored set every parameter has to be given before one can be stored
         self._given = bytearray(len(self.parameters))
         for index in range(parameters.SERVO_PARAMETERS):
-            self.state[servo.P_COUNTS_PER_TURN + index] = self.parameters[index]
+            self.state[servo.P + index] = self.parameters[index]
+        self.state[servo.CORRECTION_CLOSED] = self.state[servo.P_CORRECTION]
         self.queue[segments.LOWER_LIMIT] = self.parameters[parameters.LOWER_LIMIT]
         self.queue[segments.UPPER_LIMIT] = self.parameters[parameters.UPPER_LIMIT]
-        if values is None:
-            self.state[servo.BOOT_FAULT] = wire.PARAMETER_CRC
-        self.state[servo.COMMAND] = servo.HOME  # absolute encoders: referenced at the first tick
+        # absolute encoders: referenced at the first tick
+        self.state[servo.ARGUMENT] = wire.NO_FAULT if self.parameters_valid else wire.PARAMETER_CRC
+        self.state[servo.COMMAND] = servo.HOME
 
     def busy(self) -> bool:
         """Tell whether the tick has not yet taken the last command."""
@@ -73,7 +74,7 @@ class Drive:
             return wire.REASON_ENCODERS
         if s[servo.HOMED] and s[servo.P_HAS_ABSOLUTE_ENCODER]:
             gap = (s[servo.POSITION] << 4) // (s[servo.P_COUNTS_PER_TURN] >> 10)
-            gap = ((gap - s[servo.OUTPUT] + 8192) & 16383) - 8192
+            gap = ((gap - s[servo.CORRECTED] + 8192) & 16383) - 8192
             if not -s[servo.P_DISAGREE] <= gap <= s[servo.P_DISAGREE]:
                 return wire.REASON_ENCODERS
         if s[servo.TEMPERATURE] > s[servo.P_OVER_TEMPERATURE]:
@@ -92,8 +93,9 @@ class Drive:
         fault = self.state[servo.FAULT]
         if fault and self.state[servo.STATE] != servo.FAULT_STATE:
             return wire.REASON_MOVING
-        if fault == wire.PARAMETER_CRC and not self.parameters_valid:
+        if not self.parameters_valid:
             return wire.REASON_PARAMETERS
+        self.state[servo.ARGUMENT] = fault
         self.state[servo.COMMAND] = servo.RESET
         return wire.REASON_NONE
 
@@ -114,15 +116,19 @@ class Drive:
         return wire.REASON_NONE
 
     def set_clock(self, joint_us: int, host_us: int, drift: int) -> int:
-        """Give the relation of the joint's clock to the host's. Refused between START and end."""
-        mode = self.state[servo.MODE]
-        if mode == servo.ARMED or mode == servo.RUN:
+        """Give the relation of the joint's clock to the host's.
+
+        Refused while segments are queued or run: their lengths are by the relation that was.
+        """
+        s = self.state
+        pending = s[servo.MODE] == servo.RUN or s[servo.HEAD] != s[servo.TAIL]
+        if pending and s[servo.STATE] == servo.OPERATION_ENABLED:
             return wire.REASON_MOVING
-        self.state[servo.ARGUMENT] = joint_us
-        self.state[servo.ARGUMENT + 1] = host_us
-        self.state[servo.ARGUMENT + 2] = drift
-        self.state[servo.ARGUMENT + 3] = segments.lag(drift)
-        self.state[servo.COMMAND] = servo.SET_CLOCK
+        s[servo.CLOCK_JOINT] = joint_us
+        s[servo.CLOCK_HOST] = host_us
+        s[servo.CLOCK_DRIFT] = drift
+        s[servo.CLOCK_LAG] = segments.lag(drift)
+        s[servo.CLOCK_SET] = 1
         return wire.REASON_NONE
 
     def start(self, host_us: int) -> None:
@@ -154,16 +160,18 @@ class Drive:
             return wire.REASON_NONE
         self.parameters[index] = value
         if index < parameters.SERVO_PARAMETERS:
-            self.state[servo.P_COUNTS_PER_TURN + index] = value
+            self.state[servo.P + index] = value
         elif index == parameters.LOWER_LIMIT:
             self.queue[segments.LOWER_LIMIT] = value
         elif index == parameters.UPPER_LIMIT:
             self.queue[segments.UPPER_LIMIT] = value
-        if index == parameters.COUNTS_PER_TURN:
+        if index == parameters.CORRECTION:
+            self.state[servo.CORRECTION_CLOSED] = value
+        if index == parameters.COUNTS_PER_TURN or parameters.is_correction(index):
             # positions count anew; against the stop a joint homes only when it is told to
             if self.state[servo.P_HAS_ABSOLUTE_ENCODER]:
                 self.state[servo.COMMAND] = servo.HOME
-            else:
+            elif index == parameters.COUNTS_PER_TURN:
                 self.state[servo.HOMED] = 0
         return wire.REASON_NONE
 

@@ -44,9 +44,9 @@ _STATE = const(38)
 _CLOCK_JOINT = const(51)
 _CLOCK_HOST = const(52)
 _CLOCK_LAG = const(54)
-_P_COUNTS_PER_TURN = const(74)
-_P_OVER_SPEED = const(82)
-_SLOTS = const(101)
+_P_COUNTS_PER_TURN = const(73)
+_P_OVER_SPEED = const(81)
+_SLOTS = const(133)
 _SLOT_START = const(0)
 _SLOT_C1 = const(1)
 _SLOT_C2 = const(2)
@@ -77,7 +77,8 @@ NUMBER = const(4)  # the segment offered
 POSITION = const(5)  # turn/2^24
 VELOCITY = const(6)  # turn/2^24/s
 DURATION = const(7)  # us
-QUEUE_WORDS = const(8)
+REST = const(8)  # us, Q28: what was left out of the segments' lengths so far
+QUEUE_WORDS = const(9)
 
 # what `offer` answers
 QUEUED = const(1)
@@ -87,7 +88,7 @@ OUTSIDE = const(-2)  # of the limits, or of what a segment may be
 NOT_NEXT = const(-3)  # older or later than the next one
 NOT_ENABLED = const(-4)
 
-_MIN_SEGMENT_US = const(1000)
+_MIN_SEGMENT_US = const(2000)  # a tick takes up one at most
 _MAX_SEGMENT_US = const(20000)
 _FARTHEST = const(0x4000000)  # turn/2^24
 _FASTEST = const(0x2000000)  # turn/2^24/s
@@ -171,11 +172,16 @@ def offer(state: int, queue: int) -> int:
     slot[_SLOT_C3] = from_tangent + tangent - 2 * step
     slot[_SLOT_END] = end
     slot[_SLOT_END_SPEED] = velocity
-    slot[_SLOT_US] = duration
     # 2^31 / duration, of a dividend within 30 bits
     rate = 0x3FFFFFFF // duration
     rest = 0x3FFFFFFF - rate * duration + 1
-    slot[_SLOT_RATE] = (rate << 1) + (rest << 1) // duration
+    rate = (rate << 1) + (rest << 1) // duration
+    # to the joint's clock: 20,000 times 2^16 is 1.3e9
+    lag = s[_CLOCK_LAG] << lift >> lift
+    rest = duration * lag + q[REST]
+    q[REST] = rest & 0xFFFFFFF
+    slot[_SLOT_US] = duration - (rest >> 28)
+    slot[_SLOT_RATE] = ((rate >> 7) * lag >> 21) + rate
     s[_HEAD] = following  # last: from here on the tick may take it
     q[NEWEST] = number
     q[REFUSED] = 0

@@ -15,7 +15,7 @@ from uctypes import addressof  # pyright: ignore[reportUnknownVariableType]
 from guidearm_protocol import messages as wire
 from guidearm_protocol import parameters
 from joint import body, frame, link, segments, servo
-from joint.arithmetic import clamp16, later, speed_to_angle
+from joint.arithmetic import clamp16, later, since, speed_to_angle
 from joint.body import pack, unpack
 from joint.cycle import cycle
 from joint.drive import Drive
@@ -251,7 +251,7 @@ class Session:
 
     def _set_clock(self) -> int:
         v = self._values
-        return _BUSY if self.drive.busy() else _told(self.drive.set_clock(v[0], v[1], v[2]))
+        return _told(self.drive.set_clock(v[0], v[1], v[2]))
 
     def _get_parameter(self) -> int:
         v = self._values
@@ -304,7 +304,7 @@ class Session:
             v[5] = speed_to_angle(s[servo.FAULT_SPEED], turn)
             v[6] = clamp16(s[servo.FAULT_CURRENT])
             v[7] = self.drive.queue[segments.NEWEST]
-            v[8] = s[servo.FAULT_LATE]
+            v[8] = since(s[servo.FAULT_HEARD], s[servo.FAULT_TIME])
             if ticks == s[servo.TICKS]:  # else the tick came, perhaps with the fault
                 return self._packed(_FAULT)
 

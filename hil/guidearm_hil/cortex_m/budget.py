@@ -25,8 +25,6 @@ DROPPED = 0
 
 _NOMINAL = ("hold", "run")
 """With whichever slice of what changes slowly; the rest counts with the worst path."""
-_WORST_CAPTURE = "capture of 19"
-"""All signals there are; the bound of the worst path is for the usual six."""
 _TRANSACTION = "cycle of 3 joints with set-points"
 """43 bytes in and 35 out: no other pair of ours is as near to 38 bytes each way from above."""
 _BEGINS = "IDENTIFY"
@@ -52,21 +50,12 @@ class Costs:
         """Return the promises. A tick's figure is the dearest seen of its kind."""
         ticks: dict[str, dict[str, int]] = self.everything["ticks"]
         talk: dict[str, dict[str, int]] = self.everything["transactions"]
-        worst = max(
-            (kind for kind in ticks if _WORST_CAPTURE not in kind),
-            key=lambda kind: ticks[kind]["most"],
-        )
         on = self.processor
         rows = [
             at_most(
                 f"{on}: servo tick, nominal, instructions",
                 _dearest(ticks, _NOMINAL, "most"),
                 TICK[on],
-            ),
-            at_most(
-                f"{on}: servo tick, worst path ({worst}), instructions",
-                ticks[worst]["most"],
-                WORST_TICK[on],
             ),
         ]
         if on == M0PLUS:
@@ -121,6 +110,27 @@ def _dearest(measured: dict[str, dict[str, int]], names: Iterable[str], figure: 
 
 
 @dataclass(frozen=True)
+class WorstTicks:
+    """What the dearest tick of each situation takes, and what met it, as the target has it."""
+
+    everything: dict[str, Any]
+
+    def rows(self) -> list[Row]:
+        """Return the promise: the dearest of all."""
+        on: str = self.everything["processor"]
+        dearest: dict[str, tuple[int, str]] = self.everything["dearest"]
+        where = max(dearest, key=lambda situation: dearest[situation][0])
+        spent, met = dearest[where]
+        name = f"{on}: servo tick, worst path ({where}: {met}), instructions"
+        return [at_most(name, spent, WORST_TICK[on])]
+
+    def profile(self) -> list[tuple[str, int]]:
+        """Return what the dearest tick of each situation takes: name and figure."""
+        dearest: dict[str, tuple[int, str]] = self.everything["dearest"]
+        return [(f"dearest tick: {name}", spent) for name, (spent, _) in dearest.items()]
+
+
+@dataclass(frozen=True)
 class Interrupts:
     """What hard interrupts take, and how they come under load, as the target's JSON has it."""
 
@@ -161,6 +171,11 @@ class Interrupts:
 def measure_costs(run: Run) -> Costs:
     """Measure the firmware's parts."""
     return Costs(json.loads(run("import measure\nmeasure.all_of_it()")))
+
+
+def measure_worst_ticks(run: Run) -> WorstTicks:
+    """Measure ticks that meet events."""
+    return WorstTicks(json.loads(run("import events\nevents.measure()")))
 
 
 def measure_interrupts(run: Run, ticks: int = TICKS) -> Interrupts:

@@ -49,12 +49,19 @@ def target(settings: Settings, ticks: int) -> None:
 
 def _measure(processor: str, ticks: int) -> tuple[list[Row], dict[str, int]]:
     """Return rows and profile of a processor."""
-    from guidearm_hil.cortex_m.budget import measure_costs, measure_interrupts
+    from guidearm_hil.cortex_m.budget import (
+        measure_costs,
+        measure_interrupts,
+        measure_worst_ticks,
+    )
     from guidearm_hil.cortex_m.machine import CortexM
 
     with CortexM(processor) as machine:
         costs = measure_costs(machine.run)
     with CortexM(processor) as machine:
+        worst = measure_worst_ticks(machine.run)
+    with CortexM(processor) as machine:
         interrupts = measure_interrupts(machine.run, ticks)
-    profile = dict([*costs.profile(), *interrupts.profile()])
-    return [*costs.rows(), *interrupts.rows()], profile
+    measured = (costs, worst, interrupts)
+    profile = dict(item for each in measured for item in each.profile())
+    return [row for each in measured for row in each.rows()], profile

@@ -15,6 +15,7 @@ BOARDS = Path(__file__).with_name("boards")
 _ON_TARGET = Path(__file__).with_name("on_target")
 _MODULES = (
     "clock.py",
+    "events.py",
     "handover.py",
     "interrupting.py",
     "joint_in_memory.py",

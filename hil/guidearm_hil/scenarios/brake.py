@@ -80,7 +80,7 @@ def _watch(
         robot.clock.sleep_until(robot.clock.now() + LOOK_S)
         seen.append(rig.truth(number))
         if done(seen[-1]):
-            until = min(until, robot.clock.now() + 3 * robot.slack_s + 20 * TICK_S)
+            until = min(until, robot.clock.now() + 3 * robot.slack_s + 30 * TICK_S)
     return seen
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guidearm_hil.cortex_m.budget import measure_costs, measure_interrupts
+from guidearm_hil.cortex_m.budget import measure_costs, measure_interrupts, measure_worst_ticks
 from guidearm_hil.cortex_m.hand_over import interrupt_everything
 from guidearm_hil.rigs import Offer, Rig
 from guidearm_hil.scenarios.scenario import Report, scenario
@@ -14,6 +14,12 @@ _ON_TARGET = Offer.SCRIPT | Offer.BUDGET
 def budgets(rig: Rig, report: Report) -> None:
     """Ticks and transactions take no more instructions, heap and stack than they may."""
     report.rows += measure_costs(rig.run).rows()
+
+
+@scenario(_ON_TARGET)
+def worst_ticks(rig: Rig, report: Report) -> None:
+    """Whatever meets a tick, it takes no more instructions than it may."""
+    report.rows += measure_worst_ticks(rig.run).rows()
 
 
 @scenario(_ON_TARGET)

@@ -16,7 +16,7 @@ from guidearm.link import SegmentPoint
 from guidearm_protocol import messages
 
 START_TOLERANCE_RAD = 1e-4
-SHORTEST_SEGMENT_US = 1000
+SHORTEST_SEGMENT_US = 2000
 REST_SEGMENT_US = 10_000
 
 

@@ -73,10 +73,8 @@ def fill() -> list:
 
 def on_joint_clock(joint: int, host: int, drift: int, other: int) -> int:
     state = servo.new_state()
-    state[servo.COMMAND] = servo.SET_CLOCK
     for word, value in enumerate((joint, host, drift, segments.lag(drift))):
-        state[servo.ARGUMENT + word] = value
-    servo.tick(state, supervise)
+        state[servo.CLOCK_JOINT + word] = value
     return segments.on_joint_clock(state, other)
 
 

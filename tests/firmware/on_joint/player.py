@@ -116,7 +116,9 @@ class Player:
 
     def start_in(self, us: int) -> None:
         """START at an instant of the host's clock, which stands where the joint's does."""
-        self.drive.set_clock(self.state[servo.NOW], self.state[servo.NOW], 0)
+        s = self.state  # whatever is queued already: it is its clock
+        s[servo.CLOCK_JOINT] = s[servo.CLOCK_HOST] = s[servo.CLOCK_DRIFT] = s[servo.CLOCK_LAG] = 0
+        s[servo.CLOCK_SET] = 1
         self.run(1)
         self.drive.start((self.state[servo.NOW] + us) & 0x3FFFFFFF)
 

@@ -36,6 +36,10 @@ def fill(number: int) -> None:
         if word not in KEPT:
             state[word] = number * (word + 1) - 1000 * (word % 3)
     state[servo.MODE] = servo.OFF
+    state[servo.FOUND] = state[servo.AUTHORISED] = 0  # no fault is latched
+    for word in range(servo.P_CORRECTION, servo.STATE_WORDS):
+        state[word] = 0
+    state[servo.OUTPUT] = state[servo.CORRECTED] & 16383
     state[servo.LAST_MOTOR] = state[servo.MOTOR]
     state[servo.OBSERVER] = state[servo.SPEED]
 

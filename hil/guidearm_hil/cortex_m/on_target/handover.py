@@ -2,6 +2,7 @@
 
 import json
 import struct
+from array import array
 
 from uctypes import addressof
 
@@ -107,10 +108,9 @@ def offering(at: Situation, queue: bool = True) -> Operation:
 
 def setting_up_capture(at: Situation) -> object:
     """Return what sets a capture up."""
-    answer = at.joint.drive.capture.answer
-    request = bytearray(capture_body(wire.CAPTURE_RISING))
-    reply = bytearray(8)
-    return lambda: answer(wire.CAPTURE_SETUP, request, 0, reply, 0)
+    set_up = at.joint.drive.capture.set_up
+    values = array("i", struct.unpack("<IHHHBBi", capture_body(wire.CAPTURE_RISING)))
+    return lambda: set_up(values)
 
 
 def replying(at: Situation, address: int, message: int, body: bytes = b"") -> Operation:

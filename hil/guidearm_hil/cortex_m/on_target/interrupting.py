@@ -128,6 +128,7 @@ class Words:
         _copy(self._kept_state, self._state, _WORDS)
         _copy(self._kept_parameters, self._parameters, len(self._parameters))
         _copy(self._kept_queue, self._queue, segments.NEWEST + 1)
+        self._queue[segments.REST] = self._kept_queue[segments.REST]
 
     def difference(self, queue: bool) -> str:
         """Return the first word in which the joint is not as it was, empty if there is none.

@@ -46,7 +46,7 @@ _INPUTS = const(3)
 _BRAKE = const(9)
 _POSITION = const(18)
 _SET_POINT = const(21)
-_P_COUNTS_PER_TURN = const(74)
+_P_COUNTS_PER_TURN = const(73)
 if (servo.NOW, servo.MOTOR, servo.OUTPUT, servo.INPUTS, servo.BRAKE, servo.POSITION) != (
     _NOW, _MOTOR, _OUTPUT, _INPUTS, _BRAKE, _POSITION,
 ) or (servo.SET_POINT, servo.P_COUNTS_PER_TURN) != (_SET_POINT, _P_COUNTS_PER_TURN):  # fmt: skip
