@@ -87,7 +87,7 @@ class RigPort:
 def build_virtual_image(folder: Path) -> dict[str, bytes]:
     """Write the image of a virtual joint into a folder that is empty or new; return its files."""
     with as_file(files("guidearm_hil") / "virtual_board") as board:
-        modules = [board / "flash.py", board / "plant.py"]
+        modules = [board / name for name in ("flash.py", "plant.py", "times.py")]
         return build_image(folder, board / "board.py", modules)
 
 

@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from guidearm_hil.cortex_m import times
 from guidearm_hil.cortex_m.budget import HEAP, M0PLUS, M3, Costs, WorstTicks, measure_costs
 from guidearm_hil.cortex_m.hand_over import Interrupted
 from guidearm_hil.cortex_m.image import PROCESSORS, RIG, CortexMError, program
@@ -128,6 +129,19 @@ def test_every_transaction_runs_with_the_heap_locked(processor: str) -> None:
     assert sent == {name: case["sent"] for name, case in everything["transactions_locked"].items()}
     assert sent["frame for another joint"] == 0
     assert sent["cycle of 6 joints with set-points"] == 35
+
+
+@needs_rig
+def test_the_virtual_rig_charges_what_was_counted() -> None:
+    """To a twentieth, so that not every change of the firmware asks for the table anew."""
+    measured = times.times(costs("m0plus"))
+    assert times.written() == {
+        name: pytest.approx(value, rel=0.05, abs=1) for name, value in measured.items()
+    }, f"run {times.COMMAND}"
+
+
+def test_the_table_of_times_is_that_of_the_command() -> None:
+    assert times.FILE.read_text() == times.as_text(times.written())
 
 
 @needs_rig

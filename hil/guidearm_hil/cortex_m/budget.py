@@ -25,7 +25,7 @@ DROPPED = 0
 
 _NOMINAL = ("hold", "run")
 """With whichever slice of what changes slowly; the rest counts with the worst path."""
-_TRANSACTION = "cycle of 3 joints with set-points"
+TRANSACTION_NAME = "cycle of 3 joints with set-points"
 """43 bytes in and 35 out: no other pair of ours is as near to 38 bytes each way from above."""
 _BEGINS = "IDENTIFY"
 """The transaction that begins a session: what comes after it is the steady state."""
@@ -59,7 +59,7 @@ class Costs:
             ),
         ]
         if on == M0PLUS:
-            replied = talk[_TRANSACTION]
+            replied = talk[TRANSACTION_NAME]
             size = f"{replied['received']} + {replied['sent']} bytes"
             rows += [
                 at_most(

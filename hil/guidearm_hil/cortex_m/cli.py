@@ -11,6 +11,7 @@ from guidearm.cli.options import Settings, with_settings
 from guidearm.cli.output import print_json, remark, table
 
 if TYPE_CHECKING:
+    from guidearm_hil.cortex_m.budget import Costs
     from guidearm_tools.bench.rows import Row
 
 
@@ -18,19 +19,23 @@ if TYPE_CHECKING:
 @click.option(
     "--ticks", type=click.IntRange(min=1), default=10_000, show_default=True, help="Under load."
 )
+@click.option("--write-times", is_flag=True, help="Have the virtual rig charge what was counted.")
 @with_settings
-def target(settings: Settings, ticks: int) -> None:
+def target(settings: Settings, ticks: int, write_times: bool) -> None:
     """Measure the firmware's budgets in instructions, as code for a Cortex-M3 and an M0+.
 
     Needs no port, but the rig: tools/setup --rig cortex-m. Counts are exact and repeat.
     """
+    from guidearm_hil.cortex_m import times
+    from guidearm_hil.cortex_m.budget import M0PLUS
     from guidearm_hil.cortex_m.image import PROCESSORS, CortexMError
     from guidearm_tools.bench.rows import row_table
 
     with ThreadPoolExecutor(len(PROCESSORS)) as pool:
         measured = list(pool.map(_measure, PROCESSORS, [ticks] * len(PROCESSORS)))
-    rows = [row for each, _ in measured for row in each]
-    profiles = dict(zip(PROCESSORS.values(), (profile for _, profile in measured), strict=True))
+    counted = [costs for costs, _, _ in measured]
+    rows = [row for _, each, _ in measured for row in each]
+    profiles = dict(zip(PROCESSORS.values(), (profile for _, _, profile in measured), strict=True))
     if settings.as_json:
         print_json({"rows": [row.as_dict() for row in rows], "profile": profiles})
     else:
@@ -44,11 +49,14 @@ def target(settings: Settings, ticks: int) -> None:
     broken = [row.name for row in rows if not row.ok]
     if broken:
         raise CortexMError("out of bounds: " + "; ".join(broken))
+    if write_times:
+        times.write(next(costs for costs in counted if costs.processor == M0PLUS))
+        remark(f"wrote {times.FILE}")
     remark(f"all {len(rows)} within their bounds")
 
 
-def _measure(processor: str, ticks: int) -> tuple[list[Row], dict[str, int]]:
-    """Return rows and profile of a processor."""
+def _measure(processor: str, ticks: int) -> tuple[Costs, list[Row], dict[str, int]]:
+    """Return costs, rows and profile of a processor."""
     from guidearm_hil.cortex_m.budget import (
         measure_costs,
         measure_interrupts,
@@ -64,4 +72,4 @@ def _measure(processor: str, ticks: int) -> tuple[list[Row], dict[str, int]]:
         interrupts = measure_interrupts(machine.run, ticks)
     measured = (costs, worst, interrupts)
     profile = dict(item for each in measured for item in each.profile())
-    return [row for each in measured for row in each.rows()], profile
+    return costs, [row for each in measured for row in each.rows()], profile

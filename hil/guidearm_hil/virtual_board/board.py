@@ -6,7 +6,7 @@ fall into dt, and answers on another with what it transmits and where its plant 
 `guidearm_hil.exchange` has the other end and the layout of both messages.
 
 Code takes no simulated time by itself, so every pass of the main loop is charged by the figures
-below, and a receive timestamp carries the jitter an interrupt has.
+in `times.py`, and a receive timestamp carries the jitter an interrupt has.
 """
 
 import struct
@@ -15,6 +15,7 @@ from array import array
 
 import flash
 import plant
+from times import READ_BYTE_US_Q8, READ_US, WRITE_US
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
     Tick = Callable[..., object]
 
-# Microseconds on an RP2040 at 125 MHz, estimated from instruction counts: a frame for another joint
-# 65, a request of 38 bytes with its reply about 180.
-READ_US = 40
-READ_BYTE_US_Q8 = 180
-WRITE_US = 110
 RECEIVE_JITTER_US = 4
 ERASE_US = 45000  # a flash sector of 4 KB
 PROGRAM_US = 1000  # a page of it

@@ -88,6 +88,8 @@ def _transactions(joint: Joint, locked: bool) -> dict:
         ("FAULT", stub.ADDRESS, wire.FAULT, b""),
         ("CAPTURE_STATE", stub.ADDRESS, wire.CAPTURE_STATE, b""),
         ("frame for another joint", 4, wire.CAPTURE_READ, bytes(range(1, 28))),
+        ("short frame for another joint", 4, wire.COUNTERS, b""),
+        ("long frame for another joint", 4, wire.CYCLE, bytes(range(1, 121))),
         ("reply of another joint", -4, wire.CYCLE, bytes(range(1, 25))),
     ]
     position = joint.angle()
