@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from guidearm_hil.cortex_m import times
-from guidearm_hil.cortex_m.budget import HEAP, M0PLUS, M3, Costs, WorstTicks, measure_costs
+from guidearm_hil.cortex_m.budget import ENTRY, HEAP, M0PLUS, M3, Costs, WorstTicks, measure_costs
 from guidearm_hil.cortex_m.hand_over import Interrupted
 from guidearm_hil.cortex_m.image import PROCESSORS, RIG, CortexMError, program
 from guidearm_hil.cortex_m.machine import CortexM
@@ -237,6 +237,26 @@ def test_an_interrupts_entry_is_counted_exactly(processor: str) -> None:
         entry, again, around = map(int, machine.run(script).split())
     assert entry == again
     assert 100 < around < entry + 100
+
+
+_PICO = """
+import running
+handler, state = running.pico_interrupt.handler()
+print(running.entry(handler, state), running.entry(handler, state))
+before = state[running.servo.TICKS]
+handler(None)
+print(state[running.servo.TICKS] - before)
+"""
+
+
+@needs_rig
+@on_each
+def test_the_picos_own_interrupt_runs_its_tick(processor: str) -> None:
+    with CortexM(processor) as machine:
+        entry, again, ticks = machine.run(_PICO).split()
+    assert entry == again
+    assert 200 < int(entry) <= ENTRY
+    assert ticks == "1"
 
 
 _HANDED_OVER = """

@@ -20,6 +20,8 @@ FOREIGN_FRAME = 4500
 ALLOCATED = 0
 HEAP = 64 * 1024
 ENTRY = 400
+STACK = 1024
+"""An eighth of the 8 KB that MicroPython gives an RP2040, for main loop and interrupts together."""
 TICKS = 10_000
 DROPPED = 0
 
@@ -144,6 +146,16 @@ class Interrupts:
                 f"{on}: interrupt, entry to first line, instructions",
                 self.everything["entry"],
                 ENTRY,
+            ),
+            at_most(
+                f"{on}: interrupt, entry to the Pico board's first register, instructions",
+                self.everything["entry_pico"],
+                ENTRY,
+            ),
+            at_most(
+                f"{on}: stack of the interrupt, its tick calling the supervisor, bytes",
+                self.everything["stack"],
+                STACK,
             ),
             exactly(
                 f"{on}: ticks dropped in {load['ticks']} under a full bus and the collector",

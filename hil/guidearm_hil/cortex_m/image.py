@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.resources import as_file, files
 from pathlib import Path
 
 from guidearm.errors import GuideArmError
 from guidearm_hil.frozen_rig import FrozenRig
+from guidearm_tools.image import BOARDS as BOARD_MODULES
 from guidearm_tools.image import image_files
 
 PROCESSORS = {"m3": "M3", "m0plus": "M0+"}
@@ -20,6 +22,7 @@ _MODULES = (
     "interrupting.py",
     "joint_in_memory.py",
     "measure.py",
+    "pico_interrupt.py",
     "running.py",
 )
 
@@ -29,8 +32,14 @@ class CortexMError(GuideArmError):
 
 
 def frozen_files() -> dict[str, bytes]:
-    """Return the files to freeze: name to content, in order of name. The board is in memory."""
-    return image_files(_ON_TARGET / "board.py", [_ON_TARGET / name for name in _MODULES])
+    """Return the files to freeze: name to content, in order of name.
+
+    The board is in memory; the modules of the Pico's are there for what its interrupt takes.
+    """
+    own = [_ON_TARGET / name for name in _MODULES]
+    with as_file(files("guidearm_firmware") / "boards") as boards:
+        pico = [boards / name for name in BOARD_MODULES["rp2"]]
+        return image_files(_ON_TARGET / "board.py", [*own, *pico])
 
 
 def board_files() -> dict[str, bytes]:

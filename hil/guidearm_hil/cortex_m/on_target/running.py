@@ -19,6 +19,7 @@ from micropython import const
 
 import board as stub
 import clock
+import pico_interrupt
 from guidearm_protocol import messages as wire
 from joint import servo
 from joint.supervisor import supervise
@@ -33,6 +34,7 @@ _COUNT = const(40)  # instructions
 _INPUT_BRAKE_OPEN = const(128)
 _CYCLES = const(32)
 _POLLS = const(8)  # of the main loop between two collections
+_STACK_DELAY = const(1000)  # counts, longer than it takes to prepare the stack
 _LAG = const(3)  # counts that the motor stays behind
 SEGMENT_US = 20000
 SEGMENTS = 60  # of a move
@@ -247,16 +249,18 @@ def _wait(r0, r1):
     label(DONE)
 
 
-def entry() -> int:
+def entry(interrupt: object = _note, first: "array[int]" = _first) -> int:
     """Return the instructions from the timer's expiry to the interrupt's first line.
+
+    There it puts the counter into `first[0]`.
 
     The counter falls once in 40 instructions. Of tries that find it in each of its 40 phases, what
     it fell by sums up to instructions. One is counted too much: the store that starts the timer.
     """
     delay = 50
     fell = {}
-    now, cell, once, first = clock.now, _cell, mps2.timer.once, _first
-    mps2.timer.irq(_note, hard=True)
+    now, cell, once = clock.now, _cell, mps2.timer.once
+    mps2.timer.irq(interrupt, hard=True)
     wait = 0
     while len(fell) < _COUNT:
         wait += 1
@@ -279,10 +283,25 @@ def around() -> int:
     return clock.calling(_wait, 2000, 0) - undisturbed
 
 
+def stack() -> int:
+    """Return the bytes of stack that the interrupt takes where its tick calls the supervisor."""
+    mps2.timer.irq(_interrupt, hard=True)
+    mps2.timer.stop()
+    before = _state[servo.TICKS]
+    _state[servo.COMMAND] = servo.RESET
+    mps2.timer.once(_STACK_DELAY)
+    taken = clock.stack_of(_wait, _STACK_DELAY * _COUNT, 0)
+    if _state[servo.TICKS] != before + 1 or _state[servo.COMMAND]:
+        raise RuntimeError("the interrupt did not come while its stack was watched")
+    return taken
+
+
 def measure(ticks: int) -> None:
     """Measure it all, and print it as one line of JSON."""
     answer = {"processor": clock.processor(), "entry": entry(), "around": around()}
+    answer["entry_pico"] = entry(*pico_interrupt.handler())
     running = Running()
+    answer["stack"] = stack()
     answer["bus"] = running.under_load(2000, False)
     answer["collector"] = running.under_load(ticks, True)
     print(json.dumps(answer))
