@@ -376,6 +376,45 @@ def test_each_frame_comes_with_the_instant_of_its_last_byte(bench: Bench) -> Non
     assert max(offsets) - min(offsets) <= 1.0
 
 
+WAIT = """
+def wait():
+    b.wait()
+    waited = time.ticks_us()
+    n = b.read(buffer, received)
+    return bytes(buffer[:n]), waited - received[0]
+"""
+ENDED_US = 100  # from a frame's end to what the main loop does next, a tick between them included
+
+
+def waited(bench: Bench) -> tuple[bytes, int]:
+    """Have the main loop wait; return what it then reads, and how long after its end (us)."""
+    bench.run(WAIT)
+    return ast.literal_eval(bench.run("print(wait())"))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "frame"),
+    [
+        ((b"\x01\x02\x03\0",), b"\x01\x02\x03\0"),
+        ((b"\x01\x02", b"\x03", b"\x04\0"), b"\x01\x02\x03\x04\0"),
+        ((b"\0", b"\0\0", b"\x05\0"), b"\x05\0"),
+        ((bytes([7]) * 300,), bytes([7]) * 256),
+    ],
+    ids=["a frame", "a frame in pieces", "delimiters, then a frame", "too much for one"],
+)
+def test_the_main_loop_waits_until_a_frame_has_ended(
+    bench: Bench, pieces: tuple[bytes, ...], frame: bytes
+) -> None:
+    bench.run(WAIT)
+    for index, piece in enumerate(pieces):
+        bench.hear(piece, bench.now + (40 + 2.3 * index) * MS)
+    got, after = waited(bench)
+    assert got == frame
+    assert after < ENDED_US
+    bench.advance(0.005)
+    bench.run("while b.read(buffer, received):\n pass")  # the rest of too much
+
+
 def test_nothing_is_lost_at_3_megabaud_under_ticks_and_collections() -> None:
     data = bytes([i % 250 + 1 for i in range(3999)]) + b"\0"
     with Bench() as bench:

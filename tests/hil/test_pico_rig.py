@@ -77,6 +77,23 @@ def test_an_image_of_its_own_has_a_rate_of_its_own() -> None:
     assert Offer.BAUD not in PicoRig(1, 0, Path("firmware.bin")).offers
 
 
+# ---- the board
+
+
+@needs_rig
+def test_a_joint_at_rest_sleeps_between_ticks() -> None:
+    rig = PicoRig(1, 0)
+    arm = rig.arm
+
+    (before,) = arm.boards()["boards"]
+    arm.advance(arm.now_ns + 100_000_000)
+    (after,) = arm.boards()["boards"]
+    rig.close()
+    executed, passed = (after[what] - before[what] for what in ("instructions", "cycles"))
+    assert passed > 12_000_000
+    assert executed < passed / 10  # awake it executes one in 1.6 cycles
+
+
 # ---- boards broken on purpose
 
 
@@ -104,6 +121,14 @@ def other_way_round() -> Bug:
 
 BUGS = (
     other_way_round(),
+    Bug(
+        "only the first byte wakes the main loop",
+        "rp2_bus.py",
+        "        ptr32(w[_PENDING])[0] = w[_PENDING_FLAG]\n",
+        "",
+        "slots",
+        "cycles with every answer in order",
+    ),
     Bug(
         "direction pin released one bit early",
         "rp2_bus.py",

@@ -145,6 +145,33 @@ test('the more urgent comes first and interrupts the less urgent; equals wait', 
   assert.equal(core.IPSR, interrupt(0));
 });
 
+test('an interrupt whose line was high is pending until it is taken or cleared', () => {
+  const { core, step } = processor(NOP, NOP, NOP);
+  const { ppb } = core.chip;
+  const clear = () => ppb.writeUint32(0x280, 1 << 5);
+  core.setInterrupt(5, true);
+  clear();
+  assert.equal(core.pendingInterrupts, 1 << 5); // the line is still high
+  core.setInterrupt(5, false);
+  assert.equal(core.pendingInterrupts, 1 << 5);
+  clear();
+  assert.equal(core.pendingInterrupts, 0);
+  core.setInterrupt(5, true);
+  core.setInterrupt(5, false);
+  ppb.writeUint32(0x100, 1 << 5);
+  step(1);
+  assert.equal(core.IPSR, interrupt(5));
+  assert.equal(core.pendingInterrupts, 0);
+  core.setInterrupt(5, true); // once more while it is served
+  step(1);
+  assert.equal(core.IPSR, 0);
+  step(1);
+  assert.equal(core.IPSR, interrupt(5));
+  step(1); // it is still high when the handler returns
+  step(1);
+  assert.equal(core.IPSR, interrupt(5));
+});
+
 test('while interrupts are masked one waits, and is taken when they are not', () => {
   const { core, step, at } = processor(CPSID, NOP, CPSIE, NOP);
   core.chip.ppb.writeUint32(0x100, 1 << 3);

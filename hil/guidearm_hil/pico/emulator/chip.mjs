@@ -80,19 +80,6 @@ function withoutSecondCore(sio) {
   };
 }
 
-const SYSTEM_CONTROL = 0xd10; // of the processor's own registers
-
-/** Give the processor its system control register, which rp2040js's lacks. */
-function withSystemControl(ppb, core) {
-  const read = ppb.readUint32.bind(ppb);
-  const write = ppb.writeUint32.bind(ppb);
-  ppb.readUint32 = (offset) => (offset === SYSTEM_CONTROL ? core.SCR : read(offset));
-  ppb.writeUint32 = (offset, value) => {
-    if (offset === SYSTEM_CONTROL) core.SCR = value;
-    else write(offset, value);
-  };
-}
-
 export class Chip {
   /** rom and flash: bytes; flash becomes the chip's own. uniqueId: eight bytes. */
   constructor({ rom, flash, uniqueId, seed }) {
@@ -145,7 +132,6 @@ export class Chip {
     });
     for (const pio of mcu.pio) pio.changed();
     withoutSecondCore(mcu.sio);
-    withSystemControl(mcu.ppb, this.core);
   }
 
   #break(which) {

@@ -39,11 +39,12 @@ const SVCALL = 11;
 const PENDSV = 14;
 const SYSTICK = 15;
 const FIRST_INTERRUPT = 16;
-const LAST_HARDWARE_INTERRUPT = 25; // beyond it only software makes one pending
 const LOWEST_PRIORITY = 4;
 // of an exception, from the datasheet of the processor; its return is taken to be as long
 const ENTRY_CYCLES = 15;
 const RETURN_CYCLES = 15;
+const CLEAR_PENDING = 0x280; // among the processor's own registers
+const SYSTEM_CONTROL = 0xd10;
 const EVENT_WHEN_PENDING = 1 << 4; // of SCR
 const SUPERVISOR_CALL = 0xdf; // the instruction's high byte
 
@@ -97,6 +98,7 @@ export class Core {
     this.SHPR2 = 0;
     this.SHPR3 = 0;
     this.interruptNMIMask = 0;
+    this.lines = 0; // of peripherals, that are high
     this.pendingInterrupts = 0;
     this.enabledInterrupts = 0;
     this.interruptPriorities = [0xffffffff, 0, 0, 0]; // per priority, which have it
@@ -105,6 +107,19 @@ export class Core {
     this.pendingSVCall = false;
     this.pendingSystick = false;
     this.attentive = false;
+    this.#complete(chip.ppb);
+  }
+
+  /** Give the processor's own registers those that rp2040js's lack, or have otherwise. */
+  #complete(ppb) {
+    const read = ppb.readUint32.bind(ppb);
+    const write = ppb.writeUint32.bind(ppb);
+    ppb.readUint32 = (offset) => (offset === SYSTEM_CONTROL ? this.SCR : read(offset));
+    ppb.writeUint32 = (offset, value) => {
+      if (offset === SYSTEM_CONTROL) this.SCR = value;
+      else if (offset === CLEAR_PENDING) this.pendingInterrupts &= ~value | this.lines;
+      else write(offset, value);
+    };
   }
 
   /** Begin at an address with the stack that the boot ROM names. */
@@ -162,16 +177,22 @@ export class Core {
     return this.attentive;
   }
 
-  /** A peripheral's interrupt line. */
+  /** A peripheral's interrupt line. What has been high is pending until it is taken or cleared. */
   setInterrupt(number, value) {
     const bit = 1 << number;
     if (!value) {
-      this.pendingInterrupts &= ~bit;
-    } else if (!(this.pendingInterrupts & bit)) {
-      this.pendingInterrupts |= bit;
-      if (this.SCR & EVENT_WHEN_PENDING) this.#event();
-      if (this.enabledInterrupts & bit) this.interruptsUpdated = true;
+      this.lines &= ~bit;
+    } else if (!(this.lines & bit)) {
+      this.lines |= bit;
+      this.#pend(bit);
     }
+  }
+
+  #pend(bit) {
+    if (this.pendingInterrupts & bit) return;
+    this.pendingInterrupts |= bit;
+    if (this.SCR & EVENT_WHEN_PENDING) this.#event();
+    if (this.enabledInterrupts & bit) this.interruptsUpdated = true;
   }
 
   /** End a wait for an event, or the next one before it begins. */
@@ -228,9 +249,7 @@ export class Core {
     else if (number === SVCALL) this.pendingSVCall = false;
     else if (number === PENDSV) this.pendingPendSV = false;
     else if (number === SYSTICK) this.pendingSystick = false;
-    else if (number - FIRST_INTERRUPT > LAST_HARDWARE_INTERRUPT) {
-      this.pendingInterrupts &= ~(1 << (number - FIRST_INTERRUPT));
-    }
+    else this.pendingInterrupts &= ~(1 << (number - FIRST_INTERRUPT));
     this.#goOn();
     this.#enter(number);
     this.attentive = true; // another may be more urgent still, or be next
@@ -255,6 +274,8 @@ export class Core {
 
   #return(how) {
     const r = this.registers;
+    const bit = this.IPSR >= FIRST_INTERRUPT ? 1 << (this.IPSR - FIRST_INTERRUPT) : 0;
+    if (this.lines & bit) this.#pend(bit);
     this.handling = (how & 0xf) === 1;
     this.#useStack((how & 0xf) === 0xd);
     const frame = r[SP];
