@@ -1,11 +1,16 @@
-"""The servo tick: encoders, trajectory, cascade, ramps, limits, capture; once a millisecond.
+"""The servo tick: encoders, faults, trajectory, cascade, ramps, limits, capture; each millisecond.
 
 A viper function on an `array('i')`; it never allocates and never imports a board. The board's
-interrupt fills the inputs, calls `tick` once and applies the outputs. Whatever does not happen in
-every tick (commands, stops, faults, the brake's sequence) is `supervisor.supervise`, which the tick
-gets as an argument and calls before it moves the set-point, when there is reason to. A fault that
-the tick itself finds is latched there at the next one; torque that must not wait for that is off at
-once.
+interrupt fills the inputs, calls `tick` once and applies the outputs. Commands, stops and the
+brake's sequence are `supervisor.supervise`, which the tick gets as an argument and calls before it
+moves the set-point, when there is reason to. A fault that an input tells is latched in its tick,
+one that the tick itself finds at the beginning of the next one; torque that must not wait for that
+is off at once.
+
+A bench searches for the dearest tick. What keeps that cheap is that rare things exclude each other:
+a tick that latches a fault calls nothing and leaves out its slice of what is looked at in turn, a
+stop comes before inputs that are no more than a stop, and what else is rare waits for a tick whose
+slice is cheap.
 
 Numbers and why nothing overflows 31 signed bits
 - positions: motor counts, and Q8 (1/256 count). +-4 output turns of 409,600 counts are
