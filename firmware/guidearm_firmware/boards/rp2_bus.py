@@ -131,7 +131,9 @@ def _rest(line: object, wait_for_event: object) -> int:
         w[_SEEN] = seen
         if (head - w[_TAIL]) & (_RING - 1) >= _MOST_BYTES:
             return 1
-        wait_for_event()  # pyright: ignore
+        # a byte between the two that were cleared leaves pending what makes no further event
+        if flags[0] & w[_TAKEN_FLAG] == 0:
+            wait_for_event()  # pyright: ignore
         come = flags[0] & w[_TAKEN_FLAG]
     return 0
 
