@@ -271,5 +271,5 @@ def test_a_state_or_a_goal_that_is_none_is_refused() -> None:
         retarget(state, [0.0] * 5, GUIDE6)
     with pytest.raises(MotionError, match="velocity at the start is not a posture"):
         retarget(MotionState(state.position, np.full(6, np.nan), np.zeros(6)), GUIDE6.home, GUIDE6)
-    with pytest.raises(MotionError, match=r"feed 1\.5"):
+    with pytest.raises(MotionError, match=r"feed 150 %"):
         joint_move(GUIDE6.home, GUIDE6.home + 0.1, GUIDE6).at_feed(0.0, 1.5)
