@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 def target(settings: Settings, ticks: int, write_times: bool) -> None:
     """Measure the firmware's budgets in instructions, as code for a Cortex-M3 and an M0+.
 
-    Needs no port, but the rig: tools/setup --rig cortex-m. Counts are exact and repeat.
+    The Pico's own interrupt is measured on its own image. Needs no port, but both rigs:
+    tools/setup --rig cortex-m --rig pico. Counts are exact and repeat.
     """
     from guidearm_hil.cortex_m import times
     from guidearm_hil.cortex_m.budget import M0PLUS
     from guidearm_hil.cortex_m.image import PROCESSORS, CortexMError
+    from guidearm_hil.pico import latency
     from guidearm_tools.bench.rows import row_table
 
+    on_the_pico = latency.measure_tick()
     with ThreadPoolExecutor(len(PROCESSORS)) as pool:
         measured = list(pool.map(_measure, PROCESSORS, [ticks] * len(PROCESSORS)))
     counted = [costs for costs, _, _ in measured]
-    rows = [row for _, each, _ in measured for row in each]
+    rows = [*(row for _, each, _ in measured for row in each), *latency.rows(on_the_pico)]
     profiles = dict(zip(PROCESSORS.values(), (profile for _, _, profile in measured), strict=True))
+    profiles["Pico"] = latency.profile(on_the_pico)
     if settings.as_json:
         print_json({"rows": [row.as_dict() for row in rows], "profile": profiles})
     else:
@@ -45,12 +49,14 @@ def target(settings: Settings, ticks: int, write_times: bool) -> None:
             columns = list(profiles.values())
             names = list(dict.fromkeys(name for column in columns for name in column))
             cells = [(name, *(str(column.get(name, "")) for column in columns)) for name in names]
-            click.echo(table(("where it goes, instructions", *profiles), cells, " rr"))
+            click.echo(
+                table(("where it goes, instructions", *profiles), cells, " " + "r" * len(profiles))
+            )
     broken = [row.name for row in rows if not row.ok]
     if broken:
         raise CortexMError("out of bounds: " + "; ".join(broken))
     if write_times:
-        times.write(next(costs for costs in counted if costs.processor == M0PLUS))
+        times.write(next(costs for costs in counted if costs.processor == M0PLUS), on_the_pico)
         remark(f"wrote {times.FILE}")
     remark(f"all {len(rows)} within their bounds")
 

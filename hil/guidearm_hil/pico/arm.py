@@ -88,6 +88,20 @@ class PicoClock:
         self._arm.host_ns = max(self._arm.host_ns, round(instant * 1e9))
 
 
+@dataclass(frozen=True)
+class Spent:
+    """How often an exception came, and what it took at most.
+
+    Instructions until it read the register, instructions and cycles until it returned, entry and
+    return included.
+    """
+
+    times: int
+    to_register: int
+    instructions: int
+    cycles: int
+
+
 class PicoPort:
     """The host's port on the emulated wire."""
 
@@ -329,6 +343,15 @@ class PicoArm:
     def boards(self) -> dict[str, Any]:
         """Return what each board counted, and the collisions on the wire."""
         return self._emulator.ask(op="boards")
+
+    def watch(self, number: int, exception: int, address: int) -> None:
+        """Count what an exception takes until it reads a register, and in all; joints from 1."""
+        self._emulator.ask(op="watch", joint=number - 1, exception=exception, address=address)
+
+    def watched(self, number: int) -> Spent:
+        """Return what that was since `watch`."""
+        told = self._emulator.ask(op="watched", joint=number - 1)
+        return Spent(told["times"], told["toRegister"], told["instructions"], told["cycles"])
 
     def close(self) -> None:
         """Switch everything off; a second call does nothing."""

@@ -107,6 +107,7 @@ export class Core {
     this.pendingSVCall = false;
     this.pendingSystick = false;
     this.attentive = false;
+    this.latency = null; // somebody's look at how long an exception takes
     this.#complete(chip.ppb);
   }
 
@@ -131,7 +132,9 @@ export class Core {
   /** Take what is pending; then, unless it waits, execute instructions until the limit of cycles. */
   execute() {
     while (this.attentive) this.#attend();
-    if (!this.waiting) this.run();
+    if (this.waiting) return;
+    if (this.latency !== null) this.limit = this.latency.limit(this.cycles, this.limit);
+    this.run();
   }
 
   // ---- the state in memory
@@ -269,12 +272,14 @@ export class Core {
     this.#useStack(false);
     this.words[EVENT] = 1;
     r[PC] = this.read32(this.VTOR + 4 * number) & ~1;
+    this.latency?.entered(number, this);
     this.cycles += ENTRY_CYCLES;
   }
 
   #return(how) {
     const r = this.registers;
-    const bit = this.IPSR >= FIRST_INTERRUPT ? 1 << (this.IPSR - FIRST_INTERRUPT) : 0;
+    const from = this.IPSR;
+    const bit = from >= FIRST_INTERRUPT ? 1 << (from - FIRST_INTERRUPT) : 0;
     if (this.lines & bit) this.#pend(bit);
     this.handling = (how & 0xf) === 1;
     this.#useStack((how & 0xf) === 0xd);
@@ -289,6 +294,7 @@ export class Core {
     this.IPSR = status & 0x3f;
     this.words[EVENT] = 1;
     this.cycles += RETURN_CYCLES;
+    this.latency?.returned(from, this);
     this.interruptsUpdated = true;
   }
 
@@ -376,7 +382,10 @@ export class Core {
     if (a - RAM >>> 0 < RAM_BYTES) value = this.words[(RAM_AT + (word - RAM)) >> 2];
     else if (a - FLASH >>> 0 < FLASH_WINDOW) value = this.words[(FLASH_AT + (word & (FLASH_BYTES - 1))) >> 2];
     else if (a < ROM_BYTES) value = this.words[(ROM_AT + word) >> 2];
-    else value = this.chip.readUint32(word >>> 0) | 0;
+    else {
+      value = this.chip.readUint32(word >>> 0) | 0;
+      this.latency?.read(word >>> 0, this);
+    }
     return bits === 32 ? value : (value >>> ((a & 3) * 8)) & ((1 << bits) - 1);
   }
 

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import { Arm } from './arm.mjs';
 import { FLASH_BYTES } from './flash.mjs';
+import { Latency } from './latency.mjs';
 import { WORD } from './plant.mjs';
 
 const STDIN = 0;
@@ -103,6 +104,17 @@ const operations = {
     const board = arm.boards[joint];
     const all = board.chip === null ? board.flash : board.chip.flash.bytes;
     return { data: Buffer.from(all.subarray(address, address + count)).toString('hex') };
+  },
+
+  /** Count from now on what a joint's exception takes until it reads a register, and in all. */
+  watch(arm, { joint, exception, address }) {
+    arm.boards[joint].chip.core.latency = new Latency(exception, address);
+    return {};
+  },
+
+  /** Tell how often that was, and what it took at most. */
+  watched(arm, { joint }) {
+    return arm.boards[joint].chip.core.latency.told;
   },
 
   /** Tell of each board how many instructions it has executed, and the pads in conflict. */
