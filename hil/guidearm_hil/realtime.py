@@ -6,14 +6,13 @@ import select
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.resources import as_file, files
-from types import TracebackType
-from typing import Self
 
 from guidearm.kinematics import Arm
 from guidearm.link import Clock
 from guidearm.mapping import read_registration
 from guidearm.planning import read_plan
 from guidearm.tracking import DataSheet, TrackerFrame
+from guidearm_hil.closing import Closing
 from guidearm_hil.igtl_server import IgtlServer
 from guidearm_hil.lines import Line
 from guidearm_hil.pacing import PacedBus
@@ -22,7 +21,7 @@ from guidearm_hil.tracker import VirtualTracker
 from guidearm_hil.world import World
 
 
-class RealTimeArm:
+class RealTimeArm(Closing):
     """Six joints on a line, watched by a tracker; `step` over and over is its life."""
 
     def __init__(self, arm: Arm, seed: int, line: Line, tracker_port: int, clock: Clock) -> None:
@@ -63,19 +62,6 @@ class RealTimeArm:
     def close(self) -> None:
         """End everything."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 class _OnWallTime:

@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -19,6 +17,7 @@ from guidearm.geometry import Array
 from guidearm.kinematics import Arm, load_arm
 from guidearm.link.port import Connection
 from guidearm_hil.bus import VirtualBus
+from guidearm_hil.closing import Closing
 from guidearm_hil.exchange import JointProcess, JointSetup
 from guidearm_hil.gravity import Gravity
 from guidearm_hil.injections import WATCHDOG, WORDS, plant_changes
@@ -91,7 +90,7 @@ def build_virtual_image(folder: Path) -> dict[str, bytes]:
         return build_image(folder, board / "board.py", modules)
 
 
-class VirtualArm:
+class VirtualArm(Closing):
     """Six joints of an arm on a virtual bus, from a seed. A context manager that ends them."""
 
     def __init__(
@@ -233,19 +232,6 @@ class VirtualArm:
     def close(self) -> None:
         """End the joints and remove their image."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        """Return the arm itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 class _OwningPort(RigPort):

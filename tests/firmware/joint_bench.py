@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from guidearm.kinematics import load_arm
@@ -72,6 +73,20 @@ def other_image(folder: Path) -> Generator[None]:
         yield
     finally:
         _other_image.reset(token)
+
+
+def assert_bug_found(
+    folder: Path, file: str, text: str, planted: str, check: Callable[[], None]
+) -> None:
+    """Have a check fail in an image, built in `folder`, whose file has other text in one place."""
+    write_image(folder)
+    source = (folder / file).read_text()
+    assert source.count(text) == 1, "the text is not there any more: plant the bug anew"
+    (folder / file).write_text(source.replace(text, planted))
+    with other_image(folder), pytest.raises(AssertionError) as caught:
+        check()
+    # found by what it does, not because it cannot be compiled
+    assert "SyntaxError" not in str(caught.value)
 
 
 def run(script: str, argument: object, *, on: Interpreter | None = None) -> Any:  # noqa: ANN401 whatever JSON the script prints

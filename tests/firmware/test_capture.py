@@ -13,6 +13,7 @@ import pytest
 from joint_bench import (
     SECOND_INTERPRETER,
     Step,
+    assert_bug_found,
     interpreter,
     move_segments,
     other_image,
@@ -333,15 +334,7 @@ BUGS = (
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: str(bug[1]))
 def test_a_planted_bug_is_found(bug: tuple[str, str, str], tmp_path: Path) -> None:
-    file, text, planted = bug
-    image = tmp_path / "image"
-    write_image(image)
-    source = (image / file).read_text()
-    assert source.count(text) == 1
-    (image / file).write_text(source.replace(text, planted))
-    with other_image(image), pytest.raises(AssertionError) as caught:
-        test_captures_are_those_of_a_plain_model()
-    assert "SyntaxError" not in str(caught.value)
+    assert_bug_found(tmp_path / "image", *bug, test_captures_are_those_of_a_plain_model)
 
 
 def test_a_sample_taken_before_the_supervisor_is_found(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ import pytest
 from joint_bench import (
     SECOND_INTERPRETER,
     Step,
+    assert_bug_found,
     interpreter,
     move_segments,
-    other_image,
     play,
     run,
-    write_image,
 )
 from test_parameter_messages import DONE, Talk
 
@@ -129,12 +128,4 @@ BUGS = (
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: str(bug[1]))
 def test_a_planted_bug_is_found(bug: tuple[str, str, str], tmp_path: Path) -> None:
-    file, text, planted = bug
-    image = tmp_path / "image"
-    write_image(image)
-    source = (image / file).read_text()
-    assert source.count(text) == 1
-    (image / file).write_text(source.replace(text, planted))
-    with other_image(image), pytest.raises(AssertionError) as caught:
-        check()
-    assert "SyntaxError" not in str(caught.value)
+    assert_bug_found(tmp_path / "image", *bug, check)

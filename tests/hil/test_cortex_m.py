@@ -8,13 +8,13 @@ from functools import cache
 
 import pytest
 
-from guidearm_hil.cortex_m import times
 from guidearm_hil.cortex_m.budget import ENTRY, HEAP, M0PLUS, M3, Costs, WorstTicks, measure_costs
 from guidearm_hil.cortex_m.hand_over import Interrupted
 from guidearm_hil.cortex_m.image import PROCESSORS, RIG, CortexMError, program
 from guidearm_hil.cortex_m.machine import CortexM
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico.latency import measure_tick
+from guidearm_hil.target import times
+from guidearm_hil.target.pico_tick import measure_tick
 from guidearm_tools.image import FIRMWARE_FILES
 
 

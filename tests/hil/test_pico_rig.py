@@ -13,7 +13,6 @@ import pytest
 from guidearm.errors import OptionError
 from guidearm_firmware.boards import rp2_pins
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico import latency
 from guidearm_hil.pico.arm import Options, read_options
 from guidearm_hil.pico.build import image_with
 from guidearm_hil.pico.image import changed_files
@@ -22,6 +21,7 @@ from guidearm_hil.rigs import Offer
 from guidearm_hil.rigs.pico import JOINTS, PicoRig
 from guidearm_hil.runner import FAILED, PASSED, play
 from guidearm_hil.scenarios import all_scenarios
+from guidearm_hil.target import pico_tick
 
 BOARDS = Path(rp2_pins.__file__).parent
 
@@ -97,19 +97,19 @@ def test_a_joint_at_rest_sleeps_between_ticks() -> None:
 
 @needs_rig
 def test_what_the_interrupt_takes_before_the_boards_code_is_counted() -> None:
-    spent = latency.measure_tick()
-    assert all(row.ok for row in latency.rows(spent))
+    spent = pico_tick.measure_tick()
+    assert all(row.ok for row in pico_tick.rows(spent))
     # MicroPython's own way to a Python function is that long at least
     assert 100 < spent.to_register < spent.instructions < spent.cycles
     twice = "        s = ptr32(w[STATE])\n"
-    slower = latency.measure_tick(
+    slower = pico_tick.measure_tick(
         image_with(changed_files("rp2_interrupt.py", twice, twice + 10 * twice))
     )
     more = slower.to_register - spent.to_register
     assert more > 10
     # what a tick does is not the same to the instruction: the main loop comes between
     assert slower.instructions - spent.instructions == pytest.approx(more, abs=20)
-    assert not all(row.ok for row in latency.rows(slower))
+    assert not all(row.ok for row in pico_tick.rows(slower))
 
 
 # ---- boards broken on purpose

@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
 
+from guidearm_hil.closing import Closing
 from guidearm_hil.cortex_m.image import CortexMError, program
 
 QEMU = "qemu-system-arm"
@@ -21,7 +21,7 @@ _CHUNK = 64  # the UART has no flow control
 _PATIENCE_S = 600.0  # of wall time, for a target that hangs; one that ends is noticed at once
 
 
-class CortexM:
+class CortexM(Closing):
     """A running MPS2_AN385 with the firmware as code for a processor; a context manager."""
 
     def __init__(self, processor: str) -> None:
@@ -53,19 +53,6 @@ class CortexM:
         except CortexMError:
             self.close()
             raise
-
-    def __enter__(self) -> CortexM:
-        """Return the machine."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End QEMU."""
-        self.close()
 
     def close(self) -> None:
         """End QEMU."""

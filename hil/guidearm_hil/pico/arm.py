@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -19,6 +18,7 @@ from guidearm.geometry import Array
 from guidearm.kinematics import Arm, load_arm
 from guidearm.link.port import Connection
 from guidearm_firmware.boards import rp2_pins as pins
+from guidearm_hil.closing import Closing
 from guidearm_hil.gravity import Gravity
 from guidearm_hil.injections import WORDS, plant_changes
 from guidearm_hil.joint_design import (
@@ -140,7 +140,7 @@ class PicoPort:
         """Leave the joints to their rig."""
 
 
-class PicoArm:
+class PicoArm(Closing):
     """The first joints of an arm, each an emulated Pico, from a seed. A context manager."""
 
     def __init__(
@@ -356,19 +356,6 @@ class PicoArm:
     def close(self) -> None:
         """Switch everything off; a second call does nothing."""
         self._emulator.close()
-
-    def __enter__(self) -> Self:
-        """Return the arm itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 INJECTIONS = frozenset(WORDS)

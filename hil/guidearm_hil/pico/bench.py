@@ -6,10 +6,10 @@ The board's own file is tested here, a subject at a time; whole joints are the r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from guidearm_firmware.boards import rp2_pins as pins
+from guidearm_hil.closing import Closing
 from guidearm_hil.pico.process import Emulator, PicoError
 
 _SCRIPT_S = 5.0  # of the board's time
@@ -24,7 +24,7 @@ class Edge:
     nanos: float
 
 
-class Bench:
+class Bench(Closing):
     """A running board at its prompt, the maintenance jumper taken off; a context manager.
 
     Signals are named as in `rp2_pins`. At first the safety contacts are closed, the stop line is
@@ -41,19 +41,6 @@ class Bench:
         except PicoError:
             self.close()
             raise
-
-    def __enter__(self) -> Bench:
-        """Return the bench."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Switch it off."""
-        self.close()
 
     def close(self) -> None:
         """Switch it off."""

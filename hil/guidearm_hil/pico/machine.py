@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
+from guidearm_hil.closing import Closing
 from guidearm_hil.pico.process import Emulator, PicoError
 
 _SCRIPT_S = 10.0  # of the board's time
 
 
-class Pico:
+class Pico(Closing):
     """A running Pico; a context manager. `said` is what it printed while it booted."""
 
     def __init__(self) -> None:
@@ -20,19 +19,6 @@ class Pico:
         except PicoError:
             self.close()
             raise
-
-    def __enter__(self) -> Pico:
-        """Return the machine."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Switch it off."""
-        self.close()
 
     def close(self) -> None:
         """Switch it off."""

@@ -9,18 +9,18 @@ they say otherwise.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from types import TracebackType
-from typing import Self
 
 from guidearm.arm import Robot
 from guidearm.connection import robot_on
 from guidearm.geometry import Array
 from guidearm.link import Connection
+from guidearm_hil.closing import Closing
 from guidearm_hil.errors import RigError
 
 HOST = 0
@@ -128,7 +128,7 @@ class Wire:
     edges: tuple[DirectionEdge, ...] = ()
 
 
-class Rig(ABC):
+class Rig(Closing):
     """Joints to test. A context manager that leaves them safe.
 
     Attributes: `name` as it was asked for; `offers`; `joints` with the range and pace that
@@ -165,14 +165,6 @@ class Rig(ABC):
         that the rig began with, so that the next scenario finds what the first one did. Raises
         RigError if that cannot be had; a rig that can start its joints anew does just that.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give everything back; a second call does nothing."""
-
-    def __enter__(self) -> Self:
-        """Return the rig."""
-        return self
 
     def __exit__(
         self,

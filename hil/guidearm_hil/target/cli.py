@@ -27,19 +27,18 @@ def target(settings: Settings, ticks: int, write_times: bool) -> None:
     The Pico's own interrupt is measured on its own image. Needs no port, but both rigs:
     tools/setup --rig cortex-m --rig pico. Counts are exact and repeat.
     """
-    from guidearm_hil.cortex_m import times
     from guidearm_hil.cortex_m.budget import M0PLUS
     from guidearm_hil.cortex_m.image import PROCESSORS, CortexMError
-    from guidearm_hil.pico import latency
+    from guidearm_hil.target import pico_tick, times
     from guidearm_tools.bench.rows import row_table
 
-    on_the_pico = latency.measure_tick()
+    on_the_pico = pico_tick.measure_tick()
     with ThreadPoolExecutor(len(PROCESSORS)) as pool:
         measured = list(pool.map(_measure, PROCESSORS, [ticks] * len(PROCESSORS)))
     counted = [costs for costs, _, _ in measured]
-    rows = [*(row for _, each, _ in measured for row in each), *latency.rows(on_the_pico)]
+    rows = [*(row for _, each, _ in measured for row in each), *pico_tick.rows(on_the_pico)]
     profiles = dict(zip(PROCESSORS.values(), (profile for _, _, profile in measured), strict=True))
-    profiles["Pico"] = latency.profile(on_the_pico)
+    profiles["Pico"] = pico_tick.profile(on_the_pico)
     if settings.as_json:
         print_json({"rows": [row.as_dict() for row in rows], "profile": profiles})
     else:
