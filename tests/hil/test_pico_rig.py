@@ -13,7 +13,7 @@ import pytest
 from guidearm.errors import OptionError
 from guidearm_firmware.boards import rp2_pins
 from guidearm_hil.frozen_rig import RigSetUpError
-from guidearm_hil.pico.arm import Options, read_options
+from guidearm_hil.pico.arm import Options, boot_crc, read_options
 from guidearm_hil.pico.build import image_with
 from guidearm_hil.pico.image import changed_files
 from guidearm_hil.pico.process import firmware
@@ -41,9 +41,15 @@ needs_rig = pytest.mark.skipif(bool(why_not()), reason=why_not() or "the rig is 
 # ---- options
 
 
+def program() -> bytes:
+    """Return what begins as a program does, with nothing in it."""
+    second_stage = bytes(252)
+    return second_stage + boot_crc(second_stage).to_bytes(4, "little") + bytes(1000)
+
+
 def test_options_are_read(tmp_path: Path) -> None:
     image = tmp_path / "firmware.bin"
-    image.write_bytes(bytes(1000))
+    image.write_bytes(program())
     assert read_options("", "pico", 2, 6) == Options(2)
     assert read_options("seed=7&joints=6", "pico", 2, 6) == Options(6, 7)
     assert read_options(f"image={image},joints=1", "pico", 2, 6) == Options(1, 0, image)
@@ -66,7 +72,10 @@ def test_other_options_are_refused_in_one_line(options: str, told: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("content", [b"UF2\n" + bytes(1000), b"\x7fELF" + bytes(1000), b"short"])
+@pytest.mark.parametrize(
+    "content",
+    [b"UF2\n" + program(), bytes(1000), b"a text\n" * 200, program()[:256], b"short", b""],
+)
 def test_a_file_that_is_no_image_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(content)
     with pytest.raises(OptionError, match="is no program as it lies in flash"):

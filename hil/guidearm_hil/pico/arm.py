@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import crcmod  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from guidearm.errors import OptionError
@@ -33,6 +34,9 @@ from guidearm_hil.pico.process import Emulator, firmware
 
 HOST = -1
 """The sender of bytes that come from the host; joints are counted from 0."""
+_SECOND_STAGE_BYTES = 256  # of the boot, with which a program begins; its CRC is at their end
+boot_crc = crcmod.mkCrcFun(0x104C11DB7, initCrc=0xFFFFFFFF, rev=False)
+"""The checksum of the second stage of the boot: CRC-32/MPEG-2."""
 BOOT_S = 0.4  # until a joint answers, with time to spare
 PARAMETERS_AT = 0xA0000 - 3 * 4096  # below MicroPython's file system, where rp2_flash puts them
 CLOCK_PPM = 100  # joint clocks are off by up to this
@@ -409,10 +413,12 @@ def _image(path: Path, usage: str) -> Path:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            begin = file.read(4)
+            begin = file.read(_SECOND_STAGE_BYTES)
     except OSError as error:
         raise OptionError(f"{usage}: {path}: {error.strerror}") from None
-    if begin in (b"UF2\n", b"\x7fELF") or not 256 < size <= PARAMETERS_AT:
+    # as the boot ROM does, which runs nothing without it (RP2040 datasheet, 2.8.1.3)
+    sealed = boot_crc(begin[:-4]) == int.from_bytes(begin[-4:], "little")
+    if not sealed or not _SECOND_STAGE_BYTES < size <= PARAMETERS_AT:
         raise OptionError(f"{usage}: {path} is no program as it lies in flash: name firmware.bin")
     return path
 
